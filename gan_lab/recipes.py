@@ -132,7 +132,7 @@ def _trusted_class(path: str, trusted: tuple[str, ...]) -> type:
     except (ImportError, AttributeError) as error:
         raise RecipeError(f"the class {path} does not exist in this installation ({error})") from error
     if not inspect.isclass(cls) or not (issubclass(cls, Recorded) or _is_optimizer(cls)):
-        raise RecipeError(f"{path} is not a part that gan-lab builds (a network, loss, penalty, prior, game, optimizer)")
+        raise RecipeError(f"{path} is no part that gan-lab builds (a network, loss, penalty, prior, game, optimizer)")
     return cls
 
 
