@@ -17,10 +17,12 @@ class Generator(Recorded, nn.Module, ABC):
     Attributes:
         shape: one image's (channels, height, width), or (dimensions,) for points.
         z_dim: the latents' size.
+        condition: what makes a vector of a label, for a conditional generator; it knows its `num_classes`.
     """
 
     shape: tuple[int, ...]
     z_dim: int
+    condition: nn.Module | None
 
     @abstractmethod
     def forward(self, z: Float[Tensor, "n z"], condition: Tensor | None = None) -> Float[Tensor, "n *shape"]:
