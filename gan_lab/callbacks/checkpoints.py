@@ -1,0 +1,69 @@
+"""Keeps the run's last and best state; each file is written whole or not at all."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+
+from gan_lab.game import Game
+
+
+class Checkpoints(pl.callbacks.Checkpoint):
+    """Writes ``checkpoints/last.ckpt`` after each validation, and ``checkpoints/best.ckpt`` when its score is the best.
+
+    A run that ends is validated once more at its last round, so that the last state is scored too.
+
+    Args:
+        every: further rounds between writes of ``last.ckpt``; None: at validations only.
+        monitor: the score that chooses the best, as the loggers name it.
+        mode: whether less or more of it is better.
+    """
+
+    def __init__(self, every: int | None = None, monitor: str = "val/fid", mode: Literal["min", "max"] = "min") -> None:
+        self.every = every
+        self.monitor = monitor
+        self.mode = mode
+        self.best: float | None = None
+        self.best_round: int | None = None
+
+    def on_train_batch_end(self, trainer: pl.Trainer, game: Game, *args: Any) -> None:  # type: ignore[override]
+        if _ends_here(trainer):
+            trainer.should_stop = True  # Lightning then validates before it stops
+        elif self.every and game.rounds % self.every == 0:
+            self.save(trainer, "last")
+
+    def on_validation_end(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        value = trainer.callback_metrics.get(self.monitor)
+        if value is not None and self._better(float(value)):
+            self.best, self.best_round = float(value), game.rounds
+            self.save(trainer, "best")
+        self.save(trainer, "last")
+
+    def save(self, trainer: pl.Trainer, name: str) -> None:
+        """Write ``checkpoints/<name>.ckpt`` beside its place and move it there."""
+        path = Path(trainer.default_root_dir) / "checkpoints" / f"{name}.ckpt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(".tmp")
+        trainer.save_checkpoint(half, weights_only=False)
+        if trainer.is_global_zero:
+            with open(half, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(half, path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_round": self.best_round}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best, self.best_round = state["best"], state["best_round"]
+
+    def _better(self, value: float) -> bool:
+        return self.best is None or (value < self.best if self.mode == "min" else value > self.best)
+
+
+def _ends_here(trainer: pl.Trainer) -> bool:
+    if trainer.global_step == trainer.max_steps:
+        return True
+    return trainer.current_epoch + 1 == trainer.max_epochs and trainer.fit_loop.epoch_loop.batch_progress.is_last_batch

@@ -1,0 +1,87 @@
+"""One progress bar for the whole run, counted in rounds."""
+
+import sys
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gan_lab.game import Game
+
+
+class RoundsBar(pl.callbacks.ProgressBar):
+    """RoundsBar, time left, and what was last logged; away from a terminal, a line at each validation instead.
+
+    Args:
+        refresh: rounds between redraws.
+    """
+
+    def __init__(self, refresh: int = 10) -> None:
+        super().__init__()
+        self.refresh = refresh
+        self.console = Console(file=sys.stderr)
+        self._bar: Progress | None = None
+
+    def disable(self) -> None:
+        self.refresh = 0
+
+    def enable(self) -> None:
+        self.refresh = self.refresh or 10
+
+    def on_train_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
+        if not self.refresh or not trainer.is_global_zero or not self.console.is_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("[bold]round"),
+            MofNCompleteColumn(),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[said]}"),
+            console=self.console,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("", total=_total(trainer), completed=game.rounds, said="")
+
+    def on_train_batch_end(self, trainer: pl.Trainer, game: Game, *args: Any) -> None:  # type: ignore[override]
+        if self._bar is not None and (game.rounds % self.refresh == 0 or trainer.should_stop):
+            self._bar.update(self._task, completed=game.rounds, said=_said(trainer))
+
+    def on_validation_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
+        if self._bar is not None:
+            self._bar.update(self._task, said="scoring …")
+
+    def on_validation_end(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
+        if self._bar is not None:
+            self._bar.update(self._task, completed=game.rounds, said=_said(trainer))
+        elif self.refresh and trainer.is_global_zero and trainer.state.fn == "fit":
+            self.console.print(
+                f"round {game.rounds}/{_total(trainer)}  {_said(trainer)}", highlight=False, soft_wrap=True
+            )
+
+    def on_train_end(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
+        self._stop()
+
+    def on_exception(self, trainer: pl.Trainer, game: Game, exception: BaseException) -> None:  # type: ignore[override]
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _total(trainer: pl.Trainer) -> int | None:
+    epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else None
+    bounds = [trainer.max_steps] if trainer.max_steps > 0 else []
+    if epochs and trainer.num_training_batches < float("inf"):
+        bounds.append(epochs * int(trainer.num_training_batches))
+    return min(bounds) if bounds else None
+
+
+def _said(trainer: pl.Trainer) -> str:
+    metrics = trainer.callback_metrics
+    shown = [f"{key.replace('/adversarial', '')} {float(value):.3g}" for key, value in metrics.items()]
+    return "  ".join(shown[:6])
