@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from gan_lab.recipes import Recorded, build, recipe
+from gan_lab.strategies import GameStrategy
 from gan_lab.version import __version__
 
 Batch = tuple[Tensor, ...]
@@ -189,6 +190,8 @@ class Game(Recorded, pl.LightningModule, ABC):
 
     def setup(self, stage: str) -> None:
         recipe(self)  # what can't be saved is refused before it is trained
+        if self.trainer.world_size > 1 and not isinstance(self.trainer.strategy, GameStrategy):
+            raise ValueError('a game needs its own strategy on several devices: Trainer(strategy="game")')
         self.arrange()
 
     def arrange(self) -> None:
@@ -205,7 +208,7 @@ class Game(Recorded, pl.LightningModule, ABC):
             _set_random_state(self._random["by_rank"][self.trainer.global_rank])
             self._random = None
         elif self.trainer.world_size > 1:  # one seed for all would draw the same latents everywhere
-            torch.manual_seed(torch.initial_seed() + self.trainer.global_rank)
+            torch.manual_seed((torch.initial_seed() + 0x9E3779B9 * self.trainer.global_rank) % 2**32)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The answer to a held-out batch: the same latents each time, and none taken from the training's stream."""
