@@ -1,6 +1,7 @@
 """From a file to a game: what another project needs to draw from a trained generator."""
 
 import pickle
+import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import torch
 
 from gan_lab.game import Game
+
+NO_CHECKPOINT = "is no checkpoint: it is not what torch.save writes, or was cut short"
 
 
 class CheckpointError(ValueError):
@@ -48,12 +51,13 @@ def find(path: str | Path) -> Path:
 def check(path: Path) -> dict[str, Any]:
     """What gan-lab wrote into a checkpoint beside its weights, read without executing or loading anything else."""
     if not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path} is no checkpoint: it is not what torch.save writes, or was cut short")
+        raise CheckpointError(f"{path} {NO_CHECKPOINT}")
     try:
         checkpoint = torch.load(path, map_location="meta", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{path} is no checkpoint that can be loaded safely ({reason})") from error
+        if found := re.search(r"GLOBAL (\S+)", str(error)):
+            raise CheckpointError(f"{path} would run code ({found[1]}), so it was not loaded") from error
+        raise CheckpointError(f"{path} {NO_CHECKPOINT}") from error
     if not isinstance(checkpoint, dict) or "gan_lab" not in checkpoint or "state_dict" not in checkpoint:
         raise CheckpointError(f"{path} is no checkpoint of gan-lab: it holds no recipe")
     return checkpoint["gan_lab"]

@@ -1,6 +1,7 @@
 """The run's numbers as a table on disk, which a resumed run goes on with."""
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,16 @@ class MetricsCSV(CSVLogger):
         self.experiment.save()
 
     def forget_after(self, step: int) -> None:
-        """Drop the lines of rounds after `step`, which a resumed run plays again."""
+        """Drop the lines of rounds after `step`, which a resumed run plays again, and any that a kill cut short."""
         path = Path(self.log_dir) / "metrics.csv"
         if not path.exists():
             return
         with path.open(newline="") as file:
             reader = csv.DictReader(file)
-            lines, columns = list(reader), reader.fieldnames or []
-        with path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=columns)
-            writer.writeheader()
-            writer.writerows(line for line in lines if int(line["step"]) <= step)
+            lines, columns = list(reader), list(reader.fieldnames or [])
+        kept = [line for line in lines if None not in line.values() and int(line["step"] or step + 1) <= step]
+        _write(path, columns, kept)
+        self.experiment.metrics_keys = columns if kept else []
 
 
 class _Appending(ExperimentWriter):
@@ -54,3 +54,22 @@ class _Appending(ExperimentWriter):
         if path.is_file():
             with path.open(newline="") as file:
                 self.metrics_keys = next(csv.reader(file), [])
+
+    def _rewrite_with_new_header(self, fieldnames: list[str]) -> None:
+        path = Path(self.metrics_file_path)
+        with path.open(newline="") as file:
+            lines = list(csv.DictReader(file))
+        _write(path, fieldnames, lines)
+
+
+def _write(path: Path, columns: list[str], lines: list[dict[str, str]]) -> None:
+    """The table anew, whole or not at all; none where it is empty."""
+    if not lines:
+        path.unlink()
+        return
+    half = path.with_suffix(".tmp")
+    with half.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=columns)
+        writer.writeheader()
+        writer.writerows(lines)
+    os.replace(half, path)

@@ -56,6 +56,8 @@ def recipe(thing: Any) -> Any:
     if isinstance(thing, functools.partial):
         cls = next((part for part in (thing.func, *thing.args) if inspect.isclass(part)), None)
         if cls is not None:
+            if cls is thing.func and thing.args:
+                raise RecipeError(f"name the arguments of {cls.__name__}: functools.partial({cls.__name__}, lr=…)")
             return _write(cls, thing.keywords)
     if isinstance(thing, Recorded):
         return _write(type(thing), thing.__dict__.get("_init_args", {}))

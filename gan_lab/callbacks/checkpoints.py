@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities import rank_zero_warn
 
 from gan_lab.game import Game
+from gan_lab.loggers import MetricsCSV
 
 
 class Checkpoints(pl.callbacks.Checkpoint):
@@ -27,6 +29,11 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.best: float | None = None
         self.best_round: int | None = None
 
+    def on_train_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
+        for logger in trainer.loggers:
+            if isinstance(logger, MetricsCSV) and trainer.is_global_zero:
+                logger.forget_after(trainer.global_step - 1)
+
     def on_train_batch_end(self, trainer: pl.Trainer, game: Game, *args: Any) -> None:  # type: ignore[override]
         if _ends_here(trainer):
             trainer.should_stop = True  # Lightning then validates before it stops
@@ -37,6 +44,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
         if trainer.state.fn != "fit" or trainer.sanity_checking:
             return
         value = trainer.callback_metrics.get(self.monitor)
+        if value is None and (scores := [key for key in trainer.callback_metrics if key.startswith("val/")]):
+            rank_zero_warn(f"--checkpoints.monitor={self.monitor} is none of {', '.join(scores)}: no best.ckpt is kept")
         if value is not None and self._better(float(value)):
             self.best, self.best_round = float(value), game.rounds
             self.save(trainer, "best")

@@ -11,7 +11,7 @@ from gan_lab.game import Game
 
 
 class RoundsBar(pl.callbacks.ProgressBar):
-    """RoundsBar, time left, and what was last logged; away from a terminal, a line at each validation instead.
+    """Rounds, time left, and what was last logged; away from a terminal, a line at each validation instead.
 
     Args:
         refresh: rounds between redraws.

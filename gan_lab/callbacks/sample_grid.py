@@ -36,9 +36,9 @@ class SampleGrid(pl.Callback):
         self._batch = self._fixed_batch(trainer, game)
         self.folder = Path(trainer.default_root_dir) / "samples"
         if trainer.is_global_zero:
-            for later in self.folder.glob("*.png"):  # of a run that this one resumes from before
-                if later.stem.isdigit() and int(later.stem) > game.rounds:
-                    later.unlink()
+            for path in self.folder.glob("*.png"):
+                if path.stem.isdigit() and (int(path.stem) > game.rounds or game.rounds == 0):
+                    path.unlink()  # of a round that is played again
         if game.rounds == 0:
             self.draw(trainer, game)
 

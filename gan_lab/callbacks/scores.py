@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
+from rich.table import Table
 from torch import Tensor
 
 from gan_lab.game import Game
@@ -53,6 +54,10 @@ class Scores(pl.Callback):
         self.within = within
         self.history: dict[int, Told] = {}
         self._scorers: dict[str, Scorer | None] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
+        if trainer.enable_validation:  # what can't be scored is refused before it is trained
+            self._start(trainer, game, "validation")
 
     def on_validation_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         self._start(trainer, game, "validation")
@@ -134,6 +139,18 @@ class Scores(pl.Callback):
             return None
         unseen = torch.cat([points for points, _ in data.reals(split)])
         return ModeScores(data.centres, data.sigma, data.name, self.within, unseen).to(device)
+
+
+def table(columns: dict[str, Told]) -> Table:
+    """A row for each score: its values under the names of `columns`, its floor and its protocol."""
+    made = Table()
+    first, *_ = columns.values()
+    for name in ("score", *columns, "floor", "protocol"):
+        made.add_column(name, justify="left" if name in ("score", "protocol") else "right")
+    for name, score in first.items():
+        numbers = [told.get(name, {}).get("value") for told in columns.values()] + [score["floor"]]
+        made.add_row(name, *("–" if number is None else f"{number:.4g}" for number in numbers), score["protocol"])
+    return made
 
 
 class _Split:

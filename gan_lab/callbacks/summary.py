@@ -14,10 +14,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from gan_lab.callbacks.checkpoints import Checkpoints
-from gan_lab.callbacks.scores import Scores
+from gan_lab.callbacks.scores import Scores, table
 from gan_lab.game import Game
 from gan_lab.version import __version__
 
@@ -28,19 +27,25 @@ class Summary(pl.Callback):
     """Writes ``summary.json``: scores with protocol and floor, at the best checkpoint and at the last; rounds, images,
     seconds of training, images per second, peak memory in MiB, versions, seed, git commit and command.
 
-    Seconds add up over resumed parts of a run.
+    Seconds leave out the scoring and add up over resumed parts of a run.
     """
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._since: float | None = None
-        self._start_images = 0
 
     def on_train_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         self._since = time.monotonic()
 
     def on_train_end(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         self._settle()
+
+    def on_validation_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
+        self._settle()
+        self._since = None
+
+    def on_validation_end(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
+        self._since = time.monotonic()
 
     def on_fit_end(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         if not trainer.is_global_zero:
@@ -51,7 +56,14 @@ class Summary(pl.Callback):
         half = path.with_suffix(".tmp")
         half.write_text(json.dumps(summary, indent=2) + "\n")
         os.replace(half, path)
-        _table(summary)
+        rate = summary["images_per_second"]
+        console, speed = Console(file=sys.stderr), f", {rate:.0f} images/s" if rate else ""
+        console.print(
+            f"{summary['rounds']} rounds, {summary['images']} images, {summary['seconds']:.0f} s{speed}",
+            highlight=False,
+        )
+        if summary["scores"]:
+            console.print(table({"best": summary["scores"], "last": summary["last"]}))
 
     def collect(self, trainer: pl.Trainer, game: Game) -> dict[str, Any]:
         """The summary as plain data."""
@@ -90,22 +102,6 @@ class Summary(pl.Callback):
             now = time.monotonic()
             self.seconds += now - self._since
             self._since = now
-
-
-def _table(summary: dict[str, Any]) -> None:
-    rate = summary["images_per_second"]
-    table = Table(
-        title=f"{summary['rounds']} rounds, {summary['images']} images, {summary['seconds']:.0f} s"
-        + (f", {rate:.0f} images/s" if rate else "")
-    )
-    for column in ("score", "best", "floor", "last", "protocol"):
-        table.add_column(column, justify="left" if column in ("score", "protocol") else "right")
-    for name, score in summary["scores"].items():
-        last = summary["last"].get(name, {}).get("value")
-        numbers = [score["value"], score["floor"], last]
-        shown = ["–" if number is None else f"{number:.4g}" for number in numbers]
-        table.add_row(name, shown[0], shown[1], shown[2], score["protocol"])
-    Console(file=sys.stderr).print(table)
 
 
 def _peak_memory() -> float:

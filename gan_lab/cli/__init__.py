@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import textwrap
 
 from gan_lab.version import __version__
 
@@ -72,11 +73,23 @@ def nearest(name: str, known: object) -> str:
     return f", did you mean {matches[0]!r}?" if matches else ""
 
 
+def config_files(argv: list[str]) -> list[str]:
+    """What was given as ``--config``, in order."""
+    given = []
+    for option, after in zip(argv, [*argv[1:], ""], strict=True):
+        if option in ("-c", "--config"):
+            given.append(after)
+        elif option.startswith("--config="):
+            given.append(option.partition("=")[2])
+    return given
+
+
 def one_line(error: Exception) -> str | None:
     """What to tell the user of an error in one line; None for what can only be a defect of ours."""
     text = " ".join(str(error).split())
     if isinstance(error, RuntimeError) and text.startswith("Error(s) in loading state_dict"):
-        return f"the checkpoint does not fit this game: {text.split(': ', 1)[-1]}"
+        reason = textwrap.shorten(text.split(": ", 1)[-1], 200, placeholder=" …")
+        return f"the checkpoint does not fit this game: {reason}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     if isinstance(error, (ValueError, OSError, TypeError)) or type(error).__name__ in (

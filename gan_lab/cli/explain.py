@@ -4,17 +4,21 @@ Each nested parser reports through here, the innermost first; its sentence stand
 which only puts its own key in front.
 """
 
+import os
 import re
+from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse._typehints import get_all_subclass_paths
 
-from gan_lab.cli import nearest
+from gan_lab.cli import UsageError, config_files, nearest
 
 KEY = re.compile(r'Parser key "([^"]+)":? ?')
 NOISE = re.compile(
     r"Does not validate against any of the Union subtypes|Subtypes: \[.*?\] (?=Errors)|Errors:"
-    r"|- Expected a <class 'NoneType'>|- Expected a path but \S+ either not accessible or invalid"
+    r"|- Expected a <class '(?:NoneType|bool|collections.abc.Iterable)'>(?!\. Got)"
+    r"|- Expected a path but \S+ either not accessible or invalid"
     r"|Problem with given class_path '[^']*':"
 )
 
@@ -36,15 +40,37 @@ def explain(message: str, parser: Any) -> str:
     return _join([*keys, said])
 
 
+def refuse_unreadable(argv: list[str]) -> None:
+    """Names the file among those given as ``--config`` that is no YAML, which jsonargparse does not.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for path in config_files(argv):
+        try:
+            if os.path.isfile(path):
+                yaml.safe_load(Path(path).read_text())
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+
+
 def _said(reason: str, given: str, key: str, parser: Any) -> str:
     if found := re.search(r"(?:Option|option) '([^']+)'", reason):
         return _unknown(found[1], parser)
     if found := re.match(r"unrecognized arguments: --([^= ]+)", reason):
         return _unknown(found[1], parser)
+    if found := re.match(r"unrecognized arguments: (.*)", reason):
+        return f"{found[1]} stands alone: an option is --name=value"
+    if found := re.match(r"the following arguments are required: (.*)", reason):
+        missing = [name.rsplit(".", 1)[-1] for name in found[1].split(", ")]
+        said = "must be given, as an option or in a --config FILE"
+        return f"{missing[0]}: {said}" if len(missing) == 1 else f"{' and '.join(missing)} {said}"
     if found := re.match(r"Expected a dot import path string: (\S+)", reason):
         return _no_such_class(found[1], key, parser)
     if found := re.search(r"Import path (\S+) (?:corresponds|does not)", reason):
         return _no_such_class(found[1], key, parser)
+    if found := re.match(r"Expected a typing.Literal\[(.*?)\]. Got value: (.*)", reason):
+        return f"{found[2]} is none of {found[1].replace(chr(39), '')}"
     if found := re.match(r"Expected a <class '(\w+)'>(?:\. Got value: (.*))?", reason):
         return f"{found[2] or given!s} is no {found[1]}"
     return reason

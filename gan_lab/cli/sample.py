@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+import torch
+
 from gan_lab.checkpoints import load
 from gan_lab.cli import UsageError
 from gan_lab.pictures import picture
@@ -15,7 +17,7 @@ def main() -> None:
     arguments = _parser().parse_args(sys.argv[2:])
     if arguments.num < 1:
         raise UsageError(f"--num is {arguments.num}: ask for at least one image")
-    game: Any = load(arguments.checkpoint, arguments.device, arguments.trust)
+    game: Any = load(arguments.checkpoint, _device(arguments.device), arguments.trust)
     if not hasattr(game, "sample"):
         raise UsageError(f"a {type(game).__name__} answers images and can't draw from nothing")
     out = Path(arguments.out)
@@ -26,6 +28,14 @@ def main() -> None:
     except ValueError as error:
         raise UsageError(f"--out {out}: {error} (.png always works)") from error
     print(out)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"--device {name} is not to be had here ({reason}): cpu always is") from error
 
 
 class _Parser(argparse.ArgumentParser):

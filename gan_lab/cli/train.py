@@ -1,21 +1,26 @@
 """``gan-lab fit | validate | test``: Lightning's command line, with a run folder and shapes that follow the data."""
 
 import logging
-import os
 import sys
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pytorch_lightning as pl
 from jsonargparse import set_parsing_settings
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import Logger
+from rich.console import Console
 
 from gan_lab import checkpoints, gans, networks  # noqa: F401 (a config's short class names are those imported)
 from gan_lab.callbacks import Checkpoints, RoundsBar, SampleGrid, Scores, Summary
+from gan_lab.callbacks.scores import table
 from gan_lab.cli import UsageError
-from gan_lab.cli.explain import explain
+from gan_lab.cli.durations import settle
+from gan_lab.cli.explain import explain, refuse_unreadable
 from gan_lab.cli.flow import fill
+from gan_lab.cli.run_folder import HERE, RunFolder, move_loggers, with_place
 from gan_lab.data import Data
 from gan_lab.game import Game
 from gan_lab.loggers import MetricsCSV
@@ -29,8 +34,6 @@ QUIET = (
     ".*you passed .*dataloaders.*",
     ".*call of `lr_scheduler.step\\(\\)` before `optimizer.step\\(\\)`.*",  # a player that waits for its turn
 )
-SAFE = {"weights_only": True}  # a checkpoint is data: nothing in it is executed
-RUN_FOLDER = "GAN_LAB_RUN_FOLDER"  # tells further processes of a run what the first has chosen
 
 
 def main() -> None:
@@ -39,6 +42,7 @@ def main() -> None:
         warnings.filterwarnings("ignore", message)
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     logging.getLogger("lightning_fabric.utilities.seed").setLevel(logging.WARNING)
+    refuse_unreadable(sys.argv)
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     LabCLI(
         Game,
@@ -47,7 +51,7 @@ def main() -> None:
         subclass_mode_data=True,
         auto_configure_optimizers=False,
         load_from_checkpoint_support=False,
-        save_config_callback=SaveConfigCallback,
+        save_config_callback=SavedConfig,
         save_config_kwargs={"overwrite": True},
         parser_class=LabParser,
         parser_kwargs={"parser_mode": "omegaconf+", "allow_abbrev": False},
@@ -70,12 +74,48 @@ class LabParser(LightningArgumentParser):
         raise UsageError(explain(message, self))
 
 
+class SavedConfig(SaveConfigCallback):
+    """Writes ``config.yaml`` once the first round is about to be played, so that a refused command leaves nothing.
+
+    It says what the run is, not where it lies nor whether it was interrupted: given to fit, it makes the same run anew.
+    """
+
+    def __init__(self, parser: Any, config: Any, folder: Path, **kwargs: Any) -> None:
+        config = deepcopy(config)
+        move_loggers(config, str(folder), HERE)
+        config.trainer.default_root_dir = None
+        if config.ckpt_path in ("last", "best"):
+            config.ckpt_path = None
+        super().__init__(parser, config, **kwargs)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Nothing yet."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        super().setup(trainer, pl_module, "fit")
+
+
 class LabCLI(LightningCLI):
     """Lightning's command line, whose checkpoint never overrides the config, and whose run lies in one folder."""
 
+    folder: RunFolder
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, **kwargs)
+        except BaseException:
+            if "folder" in vars(self):
+                self.folder.give_back()
+            raise
+
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        return {name: skip for name, skip in LightningCLI.subcommands().items() if name != "predict"}
+        """Lightning's, each with the arguments that are no matter of the user's."""
+        return {
+            "fit": {"model", "train_dataloaders", "val_dataloaders", "datamodule", "weights_only"},
+            "validate": {"model", "dataloaders", "datamodule", "verbose", "weights_only"},
+            "test": {"model", "dataloaders", "datamodule", "verbose", "weights_only"},
+        }
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--rounds", type=int | None, default=None, help="train for so many rounds (batches)")
@@ -88,41 +128,56 @@ class LabCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """The config and the command line say what the game is; a checkpoint only fills it."""
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        self.config = parser.parse_args(with_place(sys.argv[1:]))
+
     def before_instantiate_classes(self) -> None:
-        config = self.config[self.config.subcommand]
+        config = self.config[self.subcommand]
+        if self.subcommand == "fit":
+            settle(config, sys.argv)
+        elif not config.ckpt_path:
+            raise UsageError(f"{self.subcommand} scores a checkpoint: give --ckpt_path=best, last or a file")
         fill(config)
-        folder = config.trainer.default_root_dir or self._run_folder(config)
-        config.trainer.default_root_dir = str(folder)
-        if config.ckpt_path:
-            config.ckpt_path = self._checkpoint(config.ckpt_path, Path(folder))
+        self.folder = RunFolder(config, str(self.subcommand))
+        self.save_config_kwargs["folder"] = self.folder.path
+        move_loggers(config, HERE, str(self.folder.path))
+        self.ckpt_path = self._checkpoint(config.ckpt_path, self.folder.path) if config.ckpt_path else None
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except ValueError as error:  # jsonargparse wraps what a part refuses into all that it tried
+            if "Does not validate against" not in str(error):
+                raise
+            raise UsageError(explain(str(error), self.parser)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
-        trainer_config = self._get(self.config_init, "trainer")
-        folder = trainer_config["default_root_dir"]
-        given = trainer_config["logger"]
+        folder = str(self.folder.path)
+        given = self._get(self.config_init, "trainer")["logger"]
         loggers: list[Logger] = [] if given in (None, True, False) else given if isinstance(given, list) else [given]
         if given is not False and self.subcommand == "fit":
             loggers = [MetricsCSV(folder), *loggers]
-        kwargs["logger"] = loggers or False
-        if self.subcommand != "fit":
-            kwargs["enable_checkpointing"] = False
-        return super().instantiate_trainer(**kwargs)
+        return super().instantiate_trainer(logger=loggers or False, default_root_dir=folder, **kwargs)
 
     def before_fit(self) -> None:
-        config = self.config["fit"]
-        _writable(Path(config.trainer.default_root_dir))
-        loop = self.trainer.fit_loop
-        rounds, images = _duration(config, sys.argv)
-        if images is not None:
-            rounds = -(-images // (self.datamodule.batch_size * self.trainer.world_size))
-        if rounds is not None:
+        config, loop = self.config["fit"], self.trainer.fit_loop
+        rounds = config.rounds
+        if config.images:
+            rounds = -(-config.images // (self.datamodule.batch_size * self.trainer.world_size))
+        if rounds and not config.trainer.fast_dev_run:
             loop.epoch_loop.max_steps = rounds
-            if not _typed("trainer.max_epochs", sys.argv) and config.trainer.max_epochs is None:
-                loop.max_epochs = -1
+            loop.max_epochs = config.trainer.max_epochs or -1
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        safe = {"weights_only": True}  # a checkpoint is data: nothing in it is executed
+        return super()._prepare_subcommand_kwargs(subcommand) | {"ckpt_path": self.ckpt_path} | safe
 
     def fit(self, **kwargs: Any) -> None:
         """Train, then say where the results are and what to type next."""
-        self.trainer.fit(**kwargs | SAFE)
+        try:
+            self.trainer.fit(**kwargs)
+        except SystemExit as stopped:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from stopped
         if self.trainer.is_global_zero and self.trainer.state.finished:
             folder = Path(self.trainer.default_root_dir)
             pictures = sorted((folder / "samples").glob("*.png"))
@@ -134,23 +189,24 @@ class LabCLI(LightningCLI):
 
     def validate(self, **kwargs: Any) -> None:
         """Score a checkpoint on the validation split."""
-        self.trainer.validate(**kwargs | SAFE)
+        self.trainer.validate(**kwargs, verbose=False)
+        self._show("validation")
 
     def test(self, **kwargs: Any) -> None:
         """Score a checkpoint on the test split."""
-        self.trainer.test(**kwargs | SAFE)
+        self.trainer.test(**kwargs, verbose=False)
+        self._show("test")
 
-    def _run_folder(self, config: Any) -> Path:
-        """``runs/<config name>/<n>``: the next free n, or the latest run where one is to be resumed or scored."""
-        if RUN_FOLDER in os.environ:
-            return Path(os.environ[RUN_FOLDER])
-        named = [str(path) for path in config.config or []]
-        runs = Path("runs") / (Path(named[-1]).stem if named else config.model.class_path.split(".")[-1].lower())
-        taken = [int(path.name) for path in runs.glob("*") if path.name.isdigit()]
-        again = config.ckpt_path in ("last", "best") or self.config.subcommand != "fit"
-        folder = runs / str(max(taken) if taken and again else max(taken, default=-1) + 1)
-        os.environ[RUN_FOLDER] = str(folder)
-        return folder
+    def _show(self, split: str) -> None:
+        if not self.trainer.is_global_zero:
+            return
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        scores = next(callback for callback in callbacks if isinstance(callback, Scores))
+        told = scores.history.get(self.model.rounds)
+        if not told:
+            raise UsageError(f"nothing scores the {split} split: see --scores.features and --scores.weights")
+        print(f"{self.ckpt_path} after {self.model.rounds} rounds, {split} split")
+        Console().print(table({"value": told}))
 
     def _checkpoint(self, asked: str, folder: Path) -> str | None:
         if asked in ("last", "best"):
@@ -164,36 +220,3 @@ class LabCLI(LightningCLI):
             path = checkpoints.find(asked)
         checkpoints.check(path)
         return str(path)
-
-
-def _duration(config: Any, argv: list[str]) -> tuple[int | None, int | None]:
-    """RoundsBar or images to train for: what was typed counts before what a file says."""
-    for name in ("rounds", "images"):
-        if (value := config.get(name)) is not None and value < 1:
-            raise UsageError(f"--{name} is {value}: train for at least one")
-    typed = [name for name in ("rounds", "images", "trainer.max_epochs", "trainer.max_steps") if _typed(name, argv)]
-    if "rounds" in typed and "images" in typed:
-        raise UsageError("--rounds and --images both say how long to train: give one")
-    if "rounds" in typed or (config.rounds and not typed):
-        if config.images and "rounds" not in typed:
-            raise UsageError("the config gives both rounds and images: leave one out")
-        return config.rounds, None
-    if "images" in typed or (config.images and not typed):
-        return None, config.images
-    return None, None
-
-
-def _typed(name: str, argv: list[str]) -> bool:
-    return any(argument == f"--{name}" or argument.startswith(f"--{name}=") for argument in argv)
-
-
-def _writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"the run folder {folder} can't be written ({error.strerror}): give another as --trainer.default_root_dir"
-        ) from error

@@ -167,6 +167,10 @@ class GAN(Game):
             raise ValueError(
                 f"the generator's z_dim is {g.z_dim}, but the prior draws latents of size {self.prior.dim}"
             )
+        for penalties in (self.discriminator_penalties, self.generator_penalties):
+            names = [type(penalty).__name__ for penalty in penalties]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise ValueError(f"two terms are named {twice}: give each penalty once")
         for penalty in discriminator_penalties:
             penalty.check(d)
 
@@ -178,7 +182,4 @@ def condition_of(batch: Batch) -> Tensor | None:
 
 def _add(terms: Terms, penalty: Penalty, value: Tensor) -> None:
     """A lazy penalty counts for the rounds that it was left out of."""
-    name = type(penalty).__name__
-    if name in terms:
-        raise ValueError(f"two terms are named {name}: give each penalty once")
-    terms[name] = penalty.weight * penalty.every * value
+    terms[type(penalty).__name__] = penalty.weight * penalty.every * value
