@@ -11,10 +11,11 @@ from gan_lab.version import __version__
 if TYPE_CHECKING:
     from gan_lab.averaging import EMA
     from gan_lab.checkpoints import load
+    from gan_lab.exports import load_generator
     from gan_lab.game import Game, Turn
     from gan_lab.gans import GAN, WGAN
 
-__all__ = ["EMA", "GAN", "WGAN", "Game", "Turn", "__version__", "load"]
+__all__ = ["EMA", "GAN", "WGAN", "Game", "Turn", "__version__", "load", "load_generator"]
 
 _HOMES = {
     "EMA": "gan_lab.averaging",
@@ -23,10 +24,11 @@ _HOMES = {
     "Turn": "gan_lab.game",
     "WGAN": "gan_lab.gans",
     "load": "gan_lab.checkpoints",
+    "load_generator": "gan_lab.exports",
 }
 _PACKAGES = (
-    "averaging", "callbacks", "checkpoints", "data", "game", "gans", "loggers", "losses", "metrics", "networks",
-    "parts", "penalties", "pictures", "priors", "recipes",
+    "averaging", "callbacks", "checkpoints", "data", "exports", "game", "gans", "loggers", "losses", "metrics",
+    "networks", "parts", "penalties", "pictures", "priors", "recipes", "sampling",
 )  # fmt: skip
 
 

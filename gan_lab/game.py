@@ -10,8 +10,7 @@ loggers' axis are all rounds.
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from gan_lab.recipes import Recorded, build, recipe
+from gan_lab.sampling import seeded
 from gan_lab.strategies import GameStrategy
 from gan_lab.version import __version__
 
@@ -120,7 +120,7 @@ class Game(Recorded, pl.LightningModule, ABC):
         self.rounds += 1
         self.images_seen += self.images_this_round
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if self.rounds % every == 0:
+        if self.rounds % every == 0 or self.rounds == self.trainer.max_steps:
             self.log_dict(self.settle(), prog_bar=True, sync_dist=self.trainer.world_size > 1)
 
     def play(self, turn: Turn, optimizer: Any, parts: list[Batch]) -> None:
@@ -284,15 +284,6 @@ class Game(Recorded, pl.LightningModule, ABC):
         game.arrange()
         game.on_load_checkpoint(checkpoint)
         return game.to(map_location) if map_location is not None else game
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draws from a stream of its own; the streams outside go on as if nothing had been drawn."""
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() and torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        yield
 
 
 def _same_names(what: str, given: Iterable[str], players: Iterable[str]) -> None:

@@ -12,12 +12,14 @@ import yaml
 from command_line import ROOT, command
 
 PACKAGE = ROOT / "gan_lab"
-LEAVES = {"recipes", "parts", "version"}  # everyone may import them
+LEAVES = {"recipes", "parts", "sampling", "version"}  # everyone may import them
 PARTS = {"networks", "losses", "penalties", "priors", "augment", "averaging"}  # torch only; siblings are strangers
 MAY_IMPORT: dict[str, set[str]] = {
     "recipes": set(),
     "version": set(),
     "parts": set(),
+    "sampling": set(),
+    "exports": set(),
     **{part: set() for part in PARTS},
     "strategies": set(),
     "game": {"penalties", "strategies"},

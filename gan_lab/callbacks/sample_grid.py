@@ -10,8 +10,9 @@ from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from gan_lab.game import Batch, Game, seeded
+from gan_lab.game import Batch, Game
 from gan_lab.pictures import picture
+from gan_lab.sampling import seeded
 
 
 class SampleGrid(pl.Callback):

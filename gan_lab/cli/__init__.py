@@ -12,6 +12,7 @@ COMMANDS = {
     "validate": ("gan_lab.cli.train", "score a checkpoint on the validation split"),
     "test": ("gan_lab.cli.train", "score a checkpoint on the test split, with fresh latents"),
     "sample": ("gan_lab.cli.sample", "draw images from a checkpoint into a picture"),
+    "export": ("gan_lab.cli.export", "write a trained generator as safetensors and JSON"),
 }
 
 USAGE = f"""\

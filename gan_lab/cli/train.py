@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from jsonargparse import set_parsing_settings
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy
 from rich.console import Console
 
 from gan_lab import checkpoints, gans, networks  # noqa: F401 (a config's short class names are those imported)
@@ -157,6 +158,7 @@ class LabCLI(LightningCLI):
         loggers: list[Logger] = [] if given in (None, True, False) else given if isinstance(given, list) else [given]
         if given is not False and self.subcommand == "fit":
             loggers = [MetricsCSV(folder), *loggers]
+        kwargs["strategy"] = _for_games(self._get(self.config_init, "trainer"))
         return super().instantiate_trainer(logger=loggers or False, default_root_dir=folder, **kwargs)
 
     def before_fit(self) -> None:
@@ -220,3 +222,10 @@ class LabCLI(LightningCLI):
             path = checkpoints.find(asked)
         checkpoints.check(path)
         return str(path)
+
+
+def _for_games(settings: Any) -> Any:
+    """The strategy that was asked for; where Lightning would take its DDP, the one for games."""
+    asked = {name: settings[name] for name in ("accelerator", "devices", "num_nodes", "strategy")}
+    probe = pl.Trainer(**asked, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    return "game" if type(probe.strategy) is DDPStrategy else settings["strategy"]

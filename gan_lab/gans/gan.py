@@ -1,7 +1,6 @@
 """The game of Goodfellow et al. 2014: a discriminator tells real from fake, a generator makes that hard."""
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -9,11 +8,12 @@ import torch
 from torch import Tensor
 
 from gan_lab.averaging import EMA
-from gan_lab.game import Batch, Game, OptimizerCallable, Terms, Turn, seeded
+from gan_lab.game import Batch, Game, OptimizerCallable, Terms, Turn
 from gan_lab.losses import AdversarialLoss, NonSaturating
 from gan_lab.parts import Discriminator, Generator
 from gan_lab.penalties import Critic, DiscriminatorPenalty, GeneratorPenalty, Penalty
 from gan_lab.priors import Gaussian, Prior
+from gan_lab.sampling import draw
 
 
 class GAN(Game):
@@ -137,27 +137,9 @@ class GAN(Game):
         """The generator that draws for users: the average where there is one."""
         return self.generator if self.ema is None else self.ema.module
 
-    @torch.no_grad()
     def sample(self, n: int = 64, seed: int | None = None, condition: Tensor | None = None) -> Tensor:
-        """n images in [−1, 1] (points: as they lie), by the averaged generator in eval mode.
-
-        Args:
-            n: how many.
-            seed: the same seed draws the same images and leaves other random streams alone; None: draws from them.
-            condition: one for each; None: a conditional generator draws its classes in turn.
-        """
-        network = self.answering
-        if condition is None and (labels := getattr(network, "condition", None)) is not None:
-            condition = torch.arange(n, device=self.device) % labels.num_classes
-        was_training = network.training
-        network.eval()
-        with seeded(seed) if seed is not None else nullcontext():
-            images = [
-                network(self.prior(len(chunk)), None if condition is None else condition[chunk])
-                for chunk in torch.arange(n, device=self.device).split(256)
-            ]
-        network.train(was_training)
-        return torch.cat(images)
+        """n images by the averaged generator; see `gan_lab.sampling.draw`."""
+        return draw(self.answering, self.prior, n, seed, condition)
 
     def _check(self, discriminator_penalties: list[DiscriminatorPenalty]) -> None:
         g, d = self.generator, self.discriminator

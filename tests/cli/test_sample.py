@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 import gan_lab as lab
-from gan_lab.game import Game, seeded
+from gan_lab.game import Game
+from gan_lab.sampling import seeded
 
 Run = Callable[..., Said]
 TILE, GAP = 48, 2  # an 8×8 digit enlarged, and what lies between two
