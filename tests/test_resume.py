@@ -47,7 +47,7 @@ def fit(folder: Path, *more: str) -> Path:
     return folder / "runs" / "dcgan" / "0"
 
 
-def killed(folder: Path, at: int) -> Path:
+def killed(folder: Path, at: int, by: signal.Signals = signal.SIGKILL) -> Path:
     """The run of a process that was killed some way into a round, about `at` rounds into the run."""
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     arguments = [sys.executable, "-m", "gan_lab", *map(str, FIT)]
@@ -59,8 +59,8 @@ def killed(folder: Path, at: int) -> Path:
         assert time.monotonic() < deadline
         time.sleep(0.002)
     time.sleep(random.Random(at).random() * 0.05)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.send_signal(by)
+    assert process.wait(60) == (-by if by == signal.SIGKILL else 128 + by)
     return run
 
 
@@ -113,7 +113,19 @@ def test_killed_and_resumed_is_never_killed(at: int, straight: Path, tmp_path: P
     saved = last(run)["gan_lab"]["rounds"]
     assert 0 < saved < ROUNDS
     (run / "checkpoints" / "last.tmp").write_bytes((run / "checkpoints" / "last.ckpt").read_bytes()[:1000])
-    assert fit(tmp_path, "--ckpt_path=last") == run
+    goes_on_as_if_never_stopped(tmp_path, run, straight)
+
+
+def test_told_to_stop_it_loses_no_round(straight: Path, tmp_path: Path) -> None:
+    """SIGTERM, as schedulers send it: the round is finished, the state saved, the exit code 143."""
+    run = killed(tmp_path, 31, by=signal.SIGTERM)
+    assert "--ckpt_path=last goes on from here" in (tmp_path / "log").read_text()
+    assert last(run)["gan_lab"]["rounds"] >= max(int(row["step"]) for row in table(run)) + 1
+    goes_on_as_if_never_stopped(tmp_path, run, straight)
+
+
+def goes_on_as_if_never_stopped(folder: Path, run: Path, straight: Path) -> None:
+    assert fit(folder, "--ckpt_path=last") == run
     a, b = last(straight), last(run)
     assert b["gan_lab"]["rounds"] == ROUNDS
     for part in ("state_dict", "optimizer_states", "lr_schedulers", "gan_lab", "epoch", "global_step"):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_warn
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from gan_lab.game import Game
 from gan_lab.loggers import MetricsCSV
@@ -14,7 +15,8 @@ from gan_lab.loggers import MetricsCSV
 class Checkpoints(pl.callbacks.Checkpoint):
     """Writes ``checkpoints/last.ckpt`` after each validation, and ``checkpoints/best.ckpt`` when its score is the best.
 
-    A run that ends is validated once more at its last round, so that the last state is scored too.
+    A run that is told to end (SIGTERM, as schedulers send it before they take a machine away) saves its last state.
+    A run that ends by itself is validated once more at its last round, so that the last state is scored too.
 
     Args:
         every: further rounds between writes of ``last.ckpt``; None: at validations only.
@@ -28,6 +30,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.mode = mode
         self.best: float | None = None
         self.best_round: int | None = None
+        self._saved: int | None = None
 
     def on_train_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         for logger in trainer.loggers:
@@ -37,7 +40,11 @@ class Checkpoints(pl.callbacks.Checkpoint):
     def on_train_batch_end(self, trainer: pl.Trainer, game: Game, *args: Any) -> None:  # type: ignore[override]
         if _ends_here(trainer):
             trainer.should_stop = True  # Lightning then validates before it stops
-        elif self.every and game.rounds % self.every == 0:
+        elif trainer.received_sigterm or (self.every and game.rounds % self.every == 0):
+            self.save(trainer, "last")  # a scheduler's SIGTERM (pre-emption) stops the run after this round
+
+    def on_exception(self, trainer: pl.Trainer, game: Game, exception: BaseException) -> None:  # type: ignore[override]
+        if isinstance(exception, SIGTERMException) and trainer.state.fn == "fit" and game.rounds != self._saved:
             self.save(trainer, "last")
 
     def on_validation_end(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
@@ -61,6 +68,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
             with open(half, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(half, path)
+        if name == "last":
+            self._saved = trainer.global_step
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "best_round": self.best_round}

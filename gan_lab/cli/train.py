@@ -1,6 +1,7 @@
 """``gan-lab fit | validate | test``: Lightning's command line, with a run folder and shapes that follow the data."""
 
 import logging
+import signal
 import sys
 import warnings
 from copy import deepcopy
@@ -12,6 +13,7 @@ from jsonargparse import set_parsing_settings
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from gan_lab import checkpoints, gans, networks  # noqa: F401 (a config's short class names are those imported)
@@ -178,6 +180,9 @@ class LabCLI(LightningCLI):
         """Train, then say where the results are and what to type next."""
         try:
             self.trainer.fit(**kwargs)
+        except SIGTERMException as stopped:
+            print("gan-lab: told to stop; --ckpt_path=last goes on from here", file=sys.stderr)
+            raise SystemExit(128 + signal.SIGTERM) from stopped
         except SystemExit as stopped:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from stopped
         if self.trainer.is_global_zero and self.trainer.state.finished:
