@@ -48,6 +48,22 @@ def find(path: str | Path) -> Path:
     return path
 
 
+def newest_whole(folder: Path) -> tuple[Path | None, list[Path]]:
+    """The newest of ``last.ckpt``, ``last-1.ckpt`` … in a folder that is whole, and the broken ones passed over."""
+    broken: list[Path] = []
+    for path in sorted(folder.glob("last*.ckpt"), key=lambda path: (len(path.stem), path.stem)):
+        try:
+            with zipfile.ZipFile(path) as file:
+                spoilt = file.testzip()
+            check(path)
+        except (CheckpointError, OSError, zipfile.BadZipFile):
+            spoilt = path.name
+        if spoilt is None:
+            return path, broken
+        broken.append(path)
+    return None, broken
+
+
 def check(path: Path) -> dict[str, Any]:
     """What gan-lab wrote into a checkpoint beside its weights, read without executing or loading anything else."""
     if not zipfile.is_zipfile(path):

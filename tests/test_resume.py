@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,6 +137,23 @@ def goes_on_as_if_never_stopped(folder: Path, run: Path, straight: Path) -> None
     pictures = [{p.name: p.read_bytes() for p in (of / "samples").iterdir()} for of in (straight, run)]
     assert pictures[0] == pictures[1]
     assert not list(run.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("harm", ["cut short", "a byte turned"])
+def test_a_spoilt_checkpoint_is_passed_over(harm: str, straight: Path, tmp_path: Path) -> None:
+    shutil.copytree(straight.parents[2], tmp_path, dirs_exist_ok=True)
+    run = tmp_path / "runs" / "dcgan" / "0"
+    path = run / "checkpoints" / "last.ckpt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content if harm == "a byte turned" else content[: len(content) // 2])
+    said = command(tmp_path, *FIT, "--ckpt_path=last")
+    assert said.code == 0, said.err
+    assert f"{path.relative_to(tmp_path)} is broken: passing it over" in said.err
+    assert_same(last(straight)["state_dict"], last(run)["state_dict"], "state_dict")
+    for each in (run / "checkpoints").glob("last*.ckpt"):
+        each.write_bytes(b"")
+    assert command(tmp_path, *FIT, "--ckpt_path=last").code == 2
 
 
 def test_what_is_compared_would_show_a_difference(straight: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Keeps the run's last and best state; each file is written whole or not at all."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +20,23 @@ class Checkpoints(pl.callbacks.Checkpoint):
     A run that ends by itself is validated once more at its last round, so that the last state is scored too.
 
     Args:
+        keep: how many last states are kept: ``last.ckpt``, before it ``last-1.ckpt`` …, so that a file that the disk
+            spoils costs only the rounds since the one before.
         every: further rounds between writes of ``last.ckpt``; None: at validations only.
         monitor: the score that chooses the best, as the loggers name it.
         mode: whether less or more of it is better.
     """
 
-    def __init__(self, every: int | None = None, monitor: str = "val/fid", mode: Literal["min", "max"] = "min") -> None:
+    def __init__(
+        self,
+        every: int | None = None,
+        keep: int = 2,
+        monitor: str = "val/fid",
+        mode: Literal["min", "max"] = "min",
+    ) -> None:
+        if keep < 1:
+            raise ValueError(f"--checkpoints.keep is {keep}: keep at least 1")
+        self.keep = keep
         self.every = every
         self.monitor = monitor
         self.mode = mode
@@ -67,6 +79,10 @@ class Checkpoints(pl.callbacks.Checkpoint):
         if trainer.is_global_zero:
             with open(half, "rb+") as file:
                 os.fsync(file.fileno())
+            if name == "last":
+                aged = [path, *(path.with_stem(f"last-{age}") for age in range(1, self.keep))]
+                for younger, older in reversed([pair for pair in pairwise(aged) if pair[0].exists()]):
+                    os.replace(younger, older)
             os.replace(half, path)
         if name == "last":
             self._saved = trainer.global_step

@@ -216,12 +216,19 @@ class LabCLI(LightningCLI):
         Console().print(table({"value": told}))
 
     def _checkpoint(self, asked: str, folder: Path) -> str | None:
-        if asked in ("last", "best"):
-            path = folder / "checkpoints" / f"{asked}.ckpt"
+        if asked == "last":
+            whole, broken = checkpoints.newest_whole(folder / "checkpoints")
+            for path in broken:
+                print(f"{path} is broken: passing it over", file=sys.stderr)
+            if whole is None and not broken and self.config.subcommand == "fit":
+                print(f"no checkpoint in {folder} yet: starting from the beginning", file=sys.stderr)
+                return None
+            if whole is None:
+                raise UsageError(f"there is no whole checkpoint in {folder / 'checkpoints'}")
+            path = whole
+        elif asked == "best":
+            path = folder / "checkpoints" / "best.ckpt"
             if not path.is_file():
-                if asked == "last" and self.config.subcommand == "fit":
-                    print(f"no checkpoint in {folder} yet: starting from the beginning", file=sys.stderr)
-                    return None
                 raise UsageError(f"there is no {path}")
         else:
             path = checkpoints.find(asked)
