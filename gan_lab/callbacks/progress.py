@@ -1,11 +1,21 @@
 """One progress bar for the whole run, counted in rounds."""
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytorch_lightning as pl
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from gan_lab.game import Game
 
@@ -21,7 +31,7 @@ class RoundsBar(pl.callbacks.ProgressBar):
         super().__init__()
         self.refresh = refresh
         self.console = Console(file=sys.stderr)
-        self._bar: Progress | None = None
+        self._bar: _Bar | None = None
 
     def disable(self) -> None:
         self.refresh = 0
@@ -32,30 +42,29 @@ class RoundsBar(pl.callbacks.ProgressBar):
     def on_train_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         if not self.refresh or not trainer.is_global_zero or not self.console.is_terminal:
             return
-        self._bar = Progress(
+        self._bar = _Bar(
             TextColumn("[bold]round"),
             MofNCompleteColumn(),
             BarColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[said]}"),
             console=self.console,
         )
         self._bar.start()
-        self._task = self._bar.add_task("", total=_total(trainer), completed=game.rounds, said="")
+        self._task = self._bar.add_task("", total=_total(trainer), completed=game.rounds)
 
     def on_train_batch_end(self, trainer: pl.Trainer, game: Game, *args: Any) -> None:  # type: ignore[override]
         if self._bar is not None and (game.rounds % self.refresh == 0 or trainer.should_stop):
-            self._bar.update(self._task, completed=game.rounds, said=_said(trainer))
+            self._bar.say(self._task, game.rounds, _said(trainer))
 
     def on_validation_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         if self._bar is not None:
-            self._bar.update(self._task, said="scoring …")
+            self._bar.say(self._task, game.rounds, "scoring …")
 
     def on_validation_end(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         if self._bar is not None:
-            self._bar.update(self._task, completed=game.rounds, said=_said(trainer))
+            self._bar.say(self._task, game.rounds, _said(trainer))
         elif self.refresh and trainer.is_global_zero and trainer.state.fn == "fit":
             self.console.print(
                 f"round {game.rounds}/{_total(trainer)}  {_said(trainer)}", highlight=False, soft_wrap=True
@@ -71,6 +80,20 @@ class RoundsBar(pl.callbacks.ProgressBar):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+class _Bar(Progress):
+    """A bar with what was last logged on a line beneath it."""
+
+    said = ""
+
+    def say(self, task: TaskID, rounds: int, said: str) -> None:
+        self.said = said
+        self.update(task, completed=rounds)
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.said, style="dim", overflow="ellipsis", no_wrap=True)
 
 
 def _total(trainer: pl.Trainer) -> int | None:
