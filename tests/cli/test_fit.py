@@ -55,6 +55,7 @@ def test_a_run_leaves_everything_in_one_folder(trained: tuple[Path, Said]) -> No
         "samples/0000020.png",
         "samples/animation.gif",
         "checkpoints/last.ckpt",
+        "checkpoints/last-1.ckpt",
         "checkpoints/best.ckpt",
     }
     assert [path.name for path in folder.parent.parent.parent.iterdir()] == ["runs"]
@@ -316,7 +317,7 @@ def test_a_terminal_gets_a_progress_bar(gan_lab: Run, monkeypatch: pytest.Monkey
     monkeypatch.setenv("FORCE_COLOR", "1")
     said = done(gan_lab(*FIT, "--rounds=12", "--trainer.log_every_n_steps=5"))
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.err)
-    assert re.search(r"round\s+12/12 .*generator \d", plain)
+    assert re.search(r"round\s+12/12 .*\n.*generator \d", plain)
 
 
 @pytest.fixture
