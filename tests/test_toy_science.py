@@ -22,8 +22,8 @@ def scores(folder: Path, config: str, seed: int, *more: str) -> dict[str, float]
 
 
 def test_a_short_run_finds_most_of_the_ring_and_an_untrained_one_does_not(tmp_path: Path) -> None:
-    short = ("--trainer.val_check_interval=600", "--samples.every=600", "--samples.num=50")
-    trained = scores(tmp_path, "ring8", 0, "--rounds=600", *short)
+    short = ("--trainer.val_check_interval=1200", "--samples.every=1200", "--samples.num=50")
+    trained = scores(tmp_path, "ring8", 0, "--rounds=1200", *short)
     untrained = scores(tmp_path, "ring8", 1, "--rounds=1", *short)
     assert trained["modes"] >= 6
     assert untrained["modes"] == 0
