@@ -37,8 +37,9 @@ format: $(READY)  ## Put the code in its format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY)  ## Measure the training step against hand-written loops
+bench: $(READY)  ## Measure the training step against hand-written loops, and the scores against other libraries
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python -W ignore benchmarks/scores.py
 
 clean:  ## Remove the environment and caches; runs and data stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

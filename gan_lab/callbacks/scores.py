@@ -11,8 +11,17 @@ from rich.table import Table
 from torch import Tensor
 
 from gan_lab.game import Game
-from gan_lab.metrics import ClassifierFeatures, Features, ImageScores, InceptionFeatures, ModeScores, RealStatistics
-from gan_lab.metrics.suite import Score
+from gan_lab.metrics import (
+    EXTRACTORS,
+    ClassifierFeatures,
+    Features,
+    ImageScores,
+    ModeScores,
+    RealStatistics,
+    Resize,
+    Score,
+    chosen,
+)
 
 Told = dict[str, dict[str, Any]]  # a score's name -> its value, floor and protocol, as summary.json has them
 
@@ -27,31 +36,38 @@ class Scorer(Protocol):
 
 
 class Scores(pl.Callback):
-    """FID, KID and Inception score from one pass of features; for points, the modes reached.
+    """Scores of images from one pass of features; for points, the modes reached.
 
     They are logged as ``val/fid``, ``val/kid``, ``val/isc`` (``test/…`` under test); `history` holds them by round. The
-    number of fakes is the number of held-out images, or ``data.scored``.
+    number of fakes is the number of held-out images, or ``data.scored``, over all processes together.
 
     Args:
         features: what looks at the images. "classifier": a small network trained once on the labelled reals;
-            "inception": torch-fidelity's Inception-v3, for photographs; "none": nothing is scored; "auto": the
-            classifier where there are labels, else Inception where `weights` are given.
-        weights: the file of Inception's weights; None: torch-fidelity's own download.
+            "inception": torch-fidelity's Inception-v3, for photographs; "dinov2", "clip": those; "none": nothing is
+            scored; "auto": the classifier where there are labels, else Inception where `weights` are given.
+        weights: the file of the extractor's weights; None: its own download.
         reference: the split that fakes are compared with; floors come from the other one.
         within: for points: how many σ from its centre a mode reaches.
+        scores: which; "prdc" is precision, recall, density and coverage; None: fid, kid and, where the extractor knows
+            classes, isc.
+        resize: how images get the size that Inception, DINOv2 or CLIP wants, see `gan_lab.metrics.resize`.
     """
 
     def __init__(
         self,
-        features: Literal["auto", "classifier", "inception", "none"] = "auto",
+        features: Literal["auto", "classifier", "inception", "dinov2", "clip", "none"] = "auto",
         weights: Path | str | None = None,
         reference: Literal["train", "validation"] = "train",
         within: float = 3.0,
+        scores: list[Literal["fid", "kid", "isc", "prdc", "memorisation"]] | None = None,
+        resize: Resize = "tf1",
     ) -> None:
         self.features = features
         self.weights = weights
         self.reference = reference
         self.within = within
+        self.scores = scores
+        self.resize = resize
         self.history: dict[int, Told] = {}
         self._scorers: dict[str, Scorer | None] = {}
 
@@ -103,7 +119,8 @@ class Scores(pl.Callback):
             return
         scores = scorer.compute()
         self.history[game.rounds] = {name: score._asdict() for name, score in scores.items()}
-        game.log_dict({f"{prefix}/{name}": score.value for name, score in scores.items()})
+        values = {f"{prefix}/{name}": score.value for name, score in scores.items()}
+        game.log_dict(values, sync_dist=trainer.world_size > 1)  # equal everywhere already
 
     def _scorer(self, data: Any, split: str, device: torch.device) -> Scorer | None:
         if len(data.shape) == 1:
@@ -113,9 +130,11 @@ class Scores(pl.Callback):
             return None
         other = split if self.reference == "train" else "train"
         reference, unseen = (
-            RealStatistics.of(_Split(data, name), features, f"{data.name}-{name}") for name in (self.reference, other)
+            RealStatistics.of(_Split(data, name), features, f"{data.name}-{name}", content=data.fingerprint(name))
+            for name in (self.reference, other)
         )
-        return ImageScores(features, reference, unseen).to(device)
+        names = self.scores or ["fid", "kid", "isc"]
+        return ImageScores(features, reference, unseen, chosen(names, unseen)).to(device)
 
     def _extractor(self, data: Any, device: torch.device) -> Features | None:
         kind = self.features
@@ -127,8 +146,8 @@ class Scores(pl.Callback):
                 )
         if kind == "none":
             return None
-        if kind == "inception":
-            return InceptionFeatures(self.weights).to(device)
+        if kind in EXTRACTORS:
+            return EXTRACTORS[kind](self.weights, self.resize).to(device)
         if not data.num_classes:
             raise ValueError(f"--scores.features=classifier needs labels, which {data.name} has not: take inception")
         images, labels = (torch.cat(parts) for parts in zip(*data.reals("train"), strict=True))
@@ -146,11 +165,19 @@ def table(columns: dict[str, Told]) -> Table:
     made = Table()
     first, *_ = columns.values()
     for name in ("score", *columns, "floor", "protocol"):
-        made.add_column(name, justify="left" if name in ("score", "protocol") else "right")
+        made.add_column(name, justify="left" if name in ("score", "protocol") else "right", overflow="fold")
     for name, score in first.items():
-        numbers = [told.get(name, {}).get("value") for told in columns.values()] + [score["floor"]]
-        made.add_row(name, *("–" if number is None else f"{number:.4g}" for number in numbers), score["protocol"])
+        values = [_number(told.get(name, {})) for told in columns.values()]
+        made.add_row(name, *values, _number({"value": score["floor"]}), score["protocol"])
     return made
+
+
+def _number(told: dict[str, Any]) -> str:
+    """A value and, where it is known, its standard error."""
+    if told.get("value") is None:
+        return "–"
+    error = f" ± {told['error']:.2g}" if told.get("error") is not None else ""
+    return f"{told['value']:.4g}{error}"
 
 
 class _Split:

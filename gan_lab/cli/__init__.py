@@ -12,6 +12,8 @@ COMMANDS = {
     "validate": ("gan_lab.cli.train", "score a checkpoint on the validation split"),
     "test": ("gan_lab.cli.train", "score a checkpoint on the test split, with fresh latents"),
     "sample": ("gan_lab.cli.sample", "draw images from a checkpoint into a picture"),
+    "evaluate": ("gan_lab.cli.evaluate", "score images or a checkpoint beside real images"),
+    "doctor": ("gan_lab.cli.doctor", "look whether this machine is fit to train on"),
     "export": ("gan_lab.cli.export", "write a trained generator as safetensors and JSON"),
 }
 

@@ -36,14 +36,14 @@ def drawer(path: str, device: str, trust: list[str]) -> Any:
     Raises:
         UsageError: it can't draw from nothing, or the device is not to be had.
     """
-    where = _device(device)
+    where = device_named(device)
     source: Any = load_generator(path, where, trust) if (Path(path) / ABOUT).is_file() else load(path, where, trust)
     if not hasattr(source, "sample"):
         raise UsageError(f"a {type(source).__name__} answers images and can't draw from nothing")
     return source
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:

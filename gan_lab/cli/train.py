@@ -1,9 +1,7 @@
 """``gan-lab fit | validate | test``: Lightning's command line, with a run folder and shapes that follow the data."""
 
-import logging
 import signal
 import sys
-import warnings
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,34 +15,22 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from gan_lab import checkpoints, gans, networks  # noqa: F401 (a config's short class names are those imported)
-from gan_lab.callbacks import Checkpoints, RoundsBar, SampleGrid, Scores, Summary
+from gan_lab.callbacks import Checkpoints, Health, RoundsBar, SampleGrid, Scores, Summary
 from gan_lab.callbacks.scores import table
 from gan_lab.cli import UsageError
 from gan_lab.cli.durations import settle
 from gan_lab.cli.explain import explain, refuse_unreadable
 from gan_lab.cli.flow import fill
+from gan_lab.cli.quiet import hush
 from gan_lab.cli.run_folder import HERE, RunFolder, move_loggers, with_place
 from gan_lab.data import Data
 from gan_lab.game import Game
 from gan_lab.loggers import MetricsCSV
 
-QUIET = (
-    ".*does not have many workers.*",
-    ".*`trainer.fit.stopped.*",
-    ".*LeafSpec.*",
-    ".*smaller than the logging interval.*",
-    ".*Checkpoint directory .* exists and is not empty.*",
-    ".*you passed .*dataloaders.*",
-    ".*call of `lr_scheduler.step\\(\\)` before `optimizer.step\\(\\)`.*",  # a player that waits for its turn
-)
-
 
 def main() -> None:
     """Parse ``sys.argv`` and run the subcommand."""
-    for message in QUIET:
-        warnings.filterwarnings("ignore", message)
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric.utilities.seed").setLevel(logging.WARNING)
+    hush()
     refuse_unreadable(sys.argv)
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     LabCLI(
@@ -127,6 +113,7 @@ class LabCLI(LightningCLI):
         parser.add_lightning_class_args(Scores, "scores")
         parser.add_lightning_class_args(SampleGrid, "samples")
         parser.add_lightning_class_args(Checkpoints, "checkpoints")
+        parser.add_lightning_class_args(Health, "health")
 
     def _parse_ckpt_path(self) -> None:
         """The config and the command line say what the game is; a checkpoint only fills it."""

@@ -57,10 +57,10 @@ class ImageFolder(Images):
         self.workers = workers
         self.shape = (channels, *_sides(size))
         self.read = Decoder(self.shape, resize, crop)
-        self.paths = sorted(_images(root), key=lambda path: Path(path).parts)
+        self.paths = sorted(images_under(root), key=lambda path: Path(path).parts)
         if not self.paths:
             raise DataError(f"there is no image in {root!r}: --data.root needs {' '.join(EXTENSIONS)} files")
-        self.classes = _classes(self.paths)
+        self.classes = classes_of(self.paths)
         self.num_classes = len(self.classes) or None
         base = re.sub(r"[^A-Za-z0-9]+", ".", Path(root).resolve().name).strip(".")
         self.name = f"{base}.{'x'.join(map(str, self.shape))}.{resize}.{crop}"
@@ -117,7 +117,7 @@ def _converted(image: Image.Image, channels: int) -> Image.Image:
     return image.convert(MODES[channels])
 
 
-def _images(root: str) -> Iterator[str]:
+def images_under(root: str) -> Iterator[str]:
     """Paths relative to the root; symbolic links are followed, except into a folder that holds them."""
     if not os.path.isdir(root):
         raise DataError(f"the folder {root!r} does not exist: set --data.root to a folder of images")
@@ -133,7 +133,8 @@ def _images(root: str) -> Iterator[str]:
                 yield os.path.relpath(os.path.join(folder, name), root)
 
 
-def _classes(paths: Sequence[str]) -> list[str]:
+def classes_of(paths: Sequence[str]) -> list[str]:
+    """The names of the sub-folders, where every path lies in one of at least two; otherwise none."""
     parts = [Path(path).parts for path in paths]
     names = sorted({part[0] for part in parts})
     return names if len(names) > 1 and all(len(part) > 1 for part in parts) else []

@@ -5,6 +5,7 @@ damaged or not ours is made anew, and the user hears of it; a folder that can't 
 """
 
 import hashlib
+import json
 import os
 import uuid
 import warnings
@@ -12,8 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 FORMAT = "gan-lab-cache-1"
@@ -71,7 +72,7 @@ def read(path: Path, key: str) -> dict[str, Tensor] | None:
         return None
     try:
         return _verified(path, key)
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
         warnings.warn(f"{path} can't be used ({error}): it is made anew", stacklevel=3)
         return None
 
@@ -99,11 +100,12 @@ def _checksum(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _verified(path: Path, key: str) -> dict[str, Tensor]:
-    with safe_open(path, framework="pt") as file:
-        about = file.metadata() or {}
-        if about.get("format") != FORMAT or about.get("key") != key:
-            raise ValueError("not written by this version of gan-lab for this content")
-        tensors = {name: file.get_tensor(name) for name in list(file.keys())}
+    content = path.read_bytes()  # no memory map: a file that is cut short later would kill the process
+    length = int.from_bytes(content[:8], "little")
+    tensors = load(content)
+    about = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    if about.get("format") != FORMAT or about.get("key") != key:
+        raise ValueError("not written by this version of gan-lab for this content")
     if about.get("sha256") != _checksum(tensors):
         raise ValueError("its checksum is wrong")
     return tensors

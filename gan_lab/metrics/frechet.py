@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+BLOCK = 512  # columns of a product at a time
+
 
 class Gaussian:
     """A mean and a covariance; remembers the factor A of its covariance, Σ = AAᵀ, once that was asked for.
@@ -89,9 +91,19 @@ def frechet_distance(
     if p.mean.shape != q.mean.shape:
         raise ValueError(f"features of {len(p.mean)} and of {len(q.mean)} dimensions can't be compared")
     mean, covariance = p.mean.to(q.mean.device), p.covariance.to(q.mean.device)
-    trace = torch.linalg.eigvalsh(q.factor.T @ covariance @ q.factor).clamp(min=0).sqrt().sum()
+    trace = torch.linalg.eigvalsh(_lower(q.factor, covariance)).clamp(min=0).sqrt().sum()
     distance = (mean - q.mean).square().sum() + covariance.trace() + q.covariance.trace() - 2 * trace
     return max(distance.item(), 0.0)
+
+
+def _lower(a: Tensor, covariance: Tensor) -> Tensor:
+    """AᵀΣA, of which `eigvalsh` reads the lower triangle: the blocks above it are left zero."""
+    half, rank = covariance @ a, a.shape[1]
+    product = half.new_zeros(rank, rank)
+    for start in range(0, rank, BLOCK):
+        columns = slice(start, start + BLOCK)
+        torch.mm(a[:, start:].T, half[:, columns], out=product[start:, columns])
+    return product
 
 
 def _gaussian(side: Gaussian | Moments | tuple[Tensor, Tensor]) -> Gaussian:

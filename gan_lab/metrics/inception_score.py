@@ -3,10 +3,15 @@
 import torch
 from torch import Tensor
 
-from gan_lab.metrics.order import shuffled
+from gan_lab.metrics.order import ByContent, Order
 
 
-def inception_score(logits: Tensor, splits: int = 10, seed: int | None = 2020) -> float:
+def inception_score(
+    logits: Tensor,
+    splits: int = 10,
+    order: Order | None = ByContent(),  # noqa: B008 (it is frozen)
+    keys: Tensor | None = None,
+) -> float:
     """``exp E KL(p(y|x) ‖ p(y))``, between 1 and the number of classes; the mean over `splits` parts.
 
     Salimans et al. 2016, arXiv:1606.03498. Biased downwards the smaller a part is, since its own p(y) is all it
@@ -16,14 +21,15 @@ def inception_score(logits: Tensor, splits: int = 10, seed: int | None = 2020) -
     Args:
         logits: (n, classes), of a classifier that was not trained with the generator.
         splits: parts of equal size; one row each where there are fewer rows than parts.
-        seed: of the order in which rows are dealt to parts, torch-fidelity's number; None keeps the order given.
+        order: in which rows are dealt to parts; None keeps the order given.
+        keys: (n,), what the rows are ranked by before they are dealt; None: by themselves.
 
     Raises:
         ValueError: no rows, or no classes.
     """
     if logits.ndim != 2 or 0 in logits.shape:
         raise ValueError(f"the Inception score needs logits (n, classes), not {tuple(logits.shape)}")
-    rows = logits.double() if seed is None else shuffled(logits.double(), seed)
+    rows = logits.double() if order is None else order.shuffled(logits.double(), keys)
     p = rows.softmax(dim=1)
     n, splits = len(p), min(splits, len(p))
     parts = [p[i * n // splits : (i + 1) * n // splits] for i in range(splits)]

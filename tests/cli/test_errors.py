@@ -69,8 +69,8 @@ def test_a_mistake_in_a_file_is_named(yaml: str, told: str, tmp_path: Path) -> N
         ("--data.batch_size=x", "data.batch_size: x is no int"),
         ("--model.generator.width=1.5", "model.generator.width: 1.5 is no int"),
         ("--model.reuse_fakes=7", "model.reuse_fakes: 7 is no bool"),
-        ("--scores.features=foo", "scores.features: foo is none of auto, classifier, inception, none"),
-        ("--model.generator=Gaussian", "model.generator: Gaussian does not fit here (known: DCGANGenerator"),
+        ("--scores.features=foo", "scores.features: foo is none of auto, classifier, inception"),
+        ("--model.generator=Gaussian", "model.generator: Gaussian does not fit here (known: "),
         ("--model.loss=MLPGenerator", "model.loss: MLPGenerator does not fit here (known: Hinge"),
         ("--model.loss=Hnge", "model.loss: Hnge does not fit here, did you mean 'Hinge'?"),
         ("--model=Digits", "model: Digits does not fit here (known: "),
@@ -232,7 +232,7 @@ def test_sample_with_bad_arguments(arguments: str, told: str, trained: tuple[Pat
 
 
 def test_sample_of_nothing(tmp_path: Path) -> None:
-    assert "the following arguments are required: CKPT" in refused(tmp_path, "sample")
+    assert "the following arguments are required: CHECKPOINT" in refused(tmp_path, "sample")
     assert refused(tmp_path, "sample", "nowhere") == "there is no checkpoint nowhere"
     (tmp_path / "empty").mkdir()
     assert refused(tmp_path, "sample", "empty") == "there is no checkpoint in empty/checkpoints"

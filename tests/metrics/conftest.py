@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from small_weights import inception_state
 from torch import Tensor
 
 from gan_lab.metrics import ClassifierFeatures
@@ -38,3 +39,11 @@ def digits() -> Digits:
 @pytest.fixture(scope="session")
 def classifier(digits, cache_dir) -> ClassifierFeatures:
     return ClassifierFeatures.trained_on(digits.train, digits.train_labels, 10)
+
+
+@pytest.fixture(scope="session")
+def inception_weights(tmp_path_factory):
+    """Random but fixed weights of torch-fidelity's Inception, in a file."""
+    path = tmp_path_factory.mktemp("inception") / "weights.pth"
+    torch.save(inception_state(), path)
+    return path

@@ -85,6 +85,39 @@ def test_nothing_unfinished_stays(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_cut_short_in_mid_run_takes_nothing_away(tmp_path):
+    large = {"a": torch.arange(100_000.0)}
+    for _ in range(2):  # made, then read
+        found = cache.cached("thing", KEY, lambda: large, tmp_path)
+        with open(file(tmp_path), "r+b") as kept:
+            kept.truncate(100)
+        assert torch.equal(found["a"], large["a"])
+        file(tmp_path).unlink()
+        assert torch.equal(found["a"], large["a"])
+
+
+def written_often(folder, value, results):
+    for _ in range(30):
+        found = cache.cached("thing", KEY, lambda: {"a": torch.full((5000,), 7.0)}, folder)
+        cache.write(folder / f"thing-{KEY[:32]}.safetensors", KEY, {"a": torch.full((5000,), 7.0)})
+        results.put(bool((found["a"] == 7).all()))
+    results.put(value)
+
+
+def test_two_processes_write_at_once(tmp_path):
+    context = torch.multiprocessing.get_context("fork")
+    results = context.Queue()
+    workers = [context.Process(target=written_often, args=(tmp_path, f"done {i}", results)) for i in range(2)]
+    for worker in workers:
+        worker.start()
+    told = [results.get(timeout=60) for _ in range(62)]
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+    assert sum(one is True for one in told) == 60
+    assert [path.name for path in tmp_path.iterdir()] == [f"thing-{KEY[:32]}.safetensors"]
+
+
 def test_directory(monkeypatch, tmp_path):
     monkeypatch.setenv("GAN_LAB_CACHE", str(tmp_path))
     assert cache.directory() == tmp_path

@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from gan_lab.metrics import Gaussian, Moments, frechet_distance
+from gan_lab.metrics import Gaussian, Moments, frechet, frechet_distance
 
 I4, ZERO4 = torch.eye(4), torch.zeros(4)
 A, B = torch.tensor([[2.0, 1.0], [1.0, 2.0]]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])
@@ -52,6 +52,14 @@ def test_controls_are_told_apart():
 def test_equals_the_matrix_square_root_whatever_the_rank(n, m):
     x, y = normal(n, 48, 0) @ normal(48, 48, 7) / 7, normal(m, 48, 1) + 0.3
     assert frechet_distance(Moments.of(x), Moments.of(y)) == pytest.approx(by_sqrtm(x, y), rel=1e-5)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    x, y = Moments.of(normal(200, 48, 0)), Moments.of(normal(200, 48, 1, 1.2))
+    whole = frechet_distance(x, y)
+    for block in (1, 7, 24):
+        monkeypatch.setattr(frechet, "BLOCK", block)
+        assert frechet_distance(x, y) == pytest.approx(whole, rel=1e-12)
 
 
 def test_a_set_is_at_no_distance_from_itself():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gan_lab.metrics import inception_score
+from gan_lab.metrics import AsTorchFidelity, ByContent, inception_score
 
 
 def certain(classes):
@@ -26,7 +26,7 @@ def test_between_one_and_the_number_of_classes():
 @pytest.mark.parametrize("splits", [1, 10])
 def test_bias_of_parts(splits):
     """A part of n rows lacks (classes − 1)/2n nats of the entropy of p(y)."""
-    found = sum(inception_score(certain(random_classes(seed)), splits) for seed in range(8)) / 8
+    found = sum(inception_score(certain(random_classes(seed)), splits, ByContent(seed)) for seed in range(8)) / 8
     assert found == pytest.approx(10 * math.exp(-9 * splits / 2000), abs=0.05)
 
 
@@ -35,7 +35,7 @@ def test_the_set_counts_not_its_order():
     assert inception_score(logits) == pytest.approx(inception_score(logits.flip(0)), rel=1e-12)
     sorted_by_class = certain(torch.arange(1000) // 100)
     assert inception_score(sorted_by_class) > 9.4  # control: parts cut in the order given hold one class each
-    assert inception_score(sorted_by_class, seed=None) == pytest.approx(1)
+    assert inception_score(sorted_by_class, order=None) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("splits", [1, 10])
@@ -44,7 +44,18 @@ def test_equals_torch_fidelity(splits):
 
     logits = 3 * torch.randn(403, 12, generator=torch.Generator().manual_seed(0))
     theirs = isc_features_to_metric(logits, splits, shuffle=False)["inception_score_mean"]
-    assert inception_score(logits, splits, seed=None) == pytest.approx(theirs, rel=1e-9)
+    assert inception_score(logits, splits, order=None) == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [403, 20])
+def test_equals_torch_fidelity_under_its_own_shuffle(n):
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    logits = 3 * torch.randn(n, 12, generator=torch.Generator().manual_seed(0))
+    theirs = isc_features_to_metric(logits)["inception_score_mean"]
+    assert inception_score(logits, order=AsTorchFidelity()) == pytest.approx(theirs, rel=1e-9)
+    keys = torch.arange(n)
+    assert inception_score(logits.flip(0), keys=keys.flip(0)) == inception_score(logits, keys=keys)
 
 
 def test_fewer_rows_than_parts():

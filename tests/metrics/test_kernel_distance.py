@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gan_lab.metrics import kernel_distance
+from gan_lab.metrics import AsTorchFidelity, ByContent, kernel, kernel_distance, kernel_distances
 
 
 def normal(n, d, seed, shift=0.0):
@@ -21,7 +21,7 @@ def test_hand_vector_and_its_biased_control():
 
 
 def test_exact_value_in_one_dimension():
-    found = kernel_distance(normal(20_000, 1, 0), normal(20_000, 1, 1, 0.7), subset_size=2000, subsets=40)
+    found = kernel_distance(normal(20_000, 1, 0), normal(20_000, 1, 1, 0.7), subset_size=1500, subsets=40)
     assert found == pytest.approx(8.158549, rel=0.03)
 
 
@@ -43,7 +43,7 @@ def test_the_set_counts_not_its_order():
     first = kernel_distance(x, y, subset_size=50, subsets=10)
     again = kernel_distance(x.flip(0), y.roll(17, 0), subset_size=50, subsets=10)
     assert first == pytest.approx(again, rel=1e-9)
-    assert first != kernel_distance(x, y, subset_size=50, subsets=10, seed=1)
+    assert first != kernel_distance(x, y, subset_size=50, subsets=10, order=ByContent(1))
 
 
 def test_global_random_stream_is_left_alone():
@@ -67,3 +67,43 @@ def test_equals_torch_fidelity_and_torchmetrics_on_whole_sets():
     ours = kernel_distance(x, y)
     assert ours == pytest.approx(kernel_mmd(x.numpy(), y.numpy()), rel=1e-9)
     assert ours == pytest.approx(poly_mmd(x, y).item(), rel=1e-9)
+
+
+def test_a_subset_larger_than_a_side_is_refused():
+    x, y = normal(30, 4, 0), normal(20, 4, 1)
+    with pytest.raises(ValueError, match="subset size from 2 to 20"):
+        kernel_distance(x, y, subset_size=21)
+    with pytest.raises(ValueError, match="0 subset"):
+        kernel_distance(x, y, subset_size=5, subsets=0)
+
+
+def test_error_is_that_of_drawing_subsets():
+    """Means over other draws of subsets of the same images scatter by the error that one of them tells."""
+    x, y = normal(300, 8, 0), normal(300, 8, 1, 0.3)
+    found = kernel_distances(x, y, 60, 30)
+    error = found.std().item() / 30**0.5
+    means = torch.tensor([kernel_distance(x, y, 60, 30, ByContent(seed)) for seed in range(30)])
+    assert means.std().item() == pytest.approx(error, rel=0.4)
+
+
+@pytest.mark.parametrize(("n", "m"), [(300, 250), (100, 101)])
+def test_equals_torch_fidelity_under_its_own_draws(n, m):
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    x, y = normal(n, 64, 0), normal(m, 64, 1, 0.2)
+    theirs = kid_features_to_metric(x, y, kid_subset_size=100, kid_subsets=9, verbose=False)
+    found = kernel_distances(x, y, 100, 9, AsTorchFidelity())
+    assert found.mean().item() == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-5)
+    assert found.std(correction=0).item() == pytest.approx(theirs["kernel_inception_distance_std"], rel=1e-4)
+
+
+def test_subsets_of_one_matrix_or_matrices_of_subsets(monkeypatch):
+    """Whichever is cheaper; each is the distance of the rows drawn."""
+    x, y, order = normal(70, 8, 0), normal(50, 8, 1, 0.3), ByContent(3)
+    drawn = list(order.subsets(70, 50, 20, 30))
+    ranked = order.ranked(x), order.ranked(y)
+    straight = [kernel_distance(ranked[0][rows], ranked[1][others]) for rows, others in drawn]
+    monkeypatch.setattr(kernel, "ROWS", 16)
+    for subsets in (30, 3):
+        found = kernel_distances(x, y, 20, subsets, order)
+        torch.testing.assert_close(found, torch.tensor(straight[:subsets], dtype=torch.float64))

@@ -3,44 +3,24 @@
 import pytest
 import torch
 import torch.distributed as dist
-from torch import nn
+from projection import Projection, noise, reals
 
 from gan_lab.metrics import (
-    Features,
+    KID,
+    PRDC,
+    SCORES,
+    TORCH_FIDELITY,
+    AsTorchFidelity,
     FeatureScores,
     ImageScores,
     RealStatistics,
     Score,
+    chosen,
+    manifold_scores,
     protocol,
     to_uint8,
 )
-from gan_lab.metrics import reference as reference_module
-
-
-class Projection(Features):
-    """Eight fixed numbers of an image, and five logits."""
-
-    name, dim, classes = "projection-v1", 8, 5
-
-    def __init__(self, seed=0, classes=5):
-        super().__init__()
-        self.classes = classes
-        stream = torch.Generator().manual_seed(seed)
-        self.weight = nn.Parameter(torch.randn(64, 8 + classes, generator=stream) / 8, requires_grad=False)
-        self.images = 0
-
-    def extract(self, images):
-        self.images += len(images)
-        out = images.float().flatten(1) / 64 @ self.weight
-        return out[:, :8], out[:, 8:]
-
-
-def noise(n, seed, scale=1.0):
-    return scale * (2 * torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(seed)) - 1)
-
-
-def reals(n=300, seed=0, features=None, name="noise-train", **kwargs):
-    return RealStatistics.of(to_uint8(noise(n, seed)), features or Projection(), name, **kwargs)
+from gan_lab.metrics.order import content_keys
 
 
 def gathered(batches, **kwargs):
@@ -50,10 +30,10 @@ def gathered(batches, **kwargs):
     return scores.compute()
 
 
-def close(first, second):
+def close(first, second, rel=1e-6):
     assert first.keys() == second.keys()
     for key in first:
-        assert first[key].value == pytest.approx(second[key].value, rel=1e-6), key
+        assert first[key].value == pytest.approx(second[key].value, rel=rel), key
         assert first[key].protocol == second[key].protocol
 
 
@@ -133,6 +113,85 @@ def test_another_score_is_a_function():
     assert scores.compute()["count"].value == 320
 
 
+def test_five_scores_of_one_pass():
+    features = Projection()
+    scores = ImageScores(features, reals(), reals(n=80, seed=1), chosen(["fid", "kid", "isc", "prdc"]))
+    x = noise(80, 5)
+    scores.update(x)
+    found = scores.compute()
+    assert features.images == 80
+    assert list(found) == ["fid", "kid", "isc", "precision", "recall", "density", "coverage"]
+    assert found["coverage"].protocol == "coverage80_noise-train_projection-v1"
+    reference = reals()
+    straight = manifold_scores(Projection()(to_uint8(x))[0], reference.features)
+    assert tuple(found[name].value for name in straight._fields) == straight
+    unseen = manifold_scores(Projection()(to_uint8(noise(80, 1)))[0], reference.features)
+    assert tuple(found[name].floor for name in straight._fields) == pytest.approx(tuple(unseen))
+
+
+def test_kid_tells_its_error_and_its_subsets():
+    found = gathered([noise(90, 1)], scores={"kid": KID(50, 8)})["kid"]
+    assert found.protocol == "kid90-50x8_noise-train_projection-v1"
+    assert found.error > 0
+    assert gathered([noise(90, 1)])["kid"].error is None  # whole sets, compared once
+    with pytest.raises(ValueError, match="can't be drawn from 90"):
+        gathered([noise(90, 1)], scores={"kid": KID(91)})
+
+
+def test_torch_fidelitys_rules_are_named_in_the_protocol():
+    rules = TORCH_FIDELITY | {"kid": KID(50, 8, AsTorchFidelity())}
+    found = gathered([noise(90, 1)], scores=rules)
+    assert found["fid"].protocol == "fid90_noise-train_projection-v1"
+    assert found["kid"].protocol == "kid90-50x8-torchfidelity_noise-train_projection-v1"
+    assert found["isc"].protocol == "isc90-torchfidelity_noise-train_projection-v1"
+    close(gathered(noise(90, 1).split(31), scores=rules), found)
+
+
+def test_memorisation_is_judged_by_unseen_reals():
+    unseen = reals(n=101, seed=1)
+    copies = gathered([noise(300, 0)[:60]], unseen=unseen, scores=chosen(["memorisation"], unseen))["memorisation"]
+    assert (copies.value, copies.floor) == (1, pytest.approx(0.5, abs=0.12))
+    fresh = gathered([noise(101, 3)], unseen=unseen, scores=chosen(["memorisation"], unseen))["memorisation"]
+    assert fresh.floor == pytest.approx(50 / 101)
+    assert fresh.value == pytest.approx(0.5, abs=0.2)
+    with pytest.raises(ValueError, match="held-out"):
+        chosen(["memorisation"])
+
+
+def test_names_of_scores():
+    assert list(chosen(["kid", "kid", "fid"])) == ["kid", "fid"]
+    for wrong in (["fidd"], ["precision"], []):
+        with pytest.raises(ValueError, match="fid, kid, isc, prdc, memorisation"):
+            chosen(wrong)
+
+
+def test_only_what_is_needed_is_kept():
+    scores = ImageScores(Projection(), reals(), scores=chosen(["fid"]))
+    scores.update(noise(90, 1))
+    assert scores.compute().keys() == {"fid"}
+    assert all(len(part) == 0 for part in scores.states.features + scores.states.logits + scores.states.keys)
+
+
+def test_no_more_images_than_features_is_told():
+    scores = ImageScores(Projection(), reals())
+    scores.update(noise(8, 1))
+    with pytest.warns(UserWarning, match="FID of 8 images in 8 dimensions"):
+        scores.compute()
+
+
+def test_features_of_other_batches_change_no_draw():
+    """Images rank the rows, not features, whose last bits hang on the batch that they were computed in."""
+    first, second, control = (FeatureScores(reals(), scores=RULES | {"kid": KID(50, 5)}) for _ in range(3))
+    features, logits = Projection()(to_uint8(noise(90, 1)))
+    keys = content_keys(to_uint8(noise(90, 1)))
+    first.update(features, logits, keys)
+    rounded = features.flip(0) * (1 + 1e-7), logits.flip(0)
+    second.update(*rounded, keys.flip(0))
+    close(first.compute(), second.compute(), rel=1e-5)
+    control.update(*rounded)
+    assert control.compute()["kid"].value != pytest.approx(first.compute()["kid"].value, rel=1e-4)
+
+
 def test_states_hold_no_network():
     scores = FeatureScores(reals())
     assert not list(scores.parameters())
@@ -148,76 +207,13 @@ def test_refusals():
         scores.update(torch.full((2, 1, 8, 8), float("nan")))
     with pytest.raises(ValueError, match="don't fit"):
         scores.states.update(torch.zeros(3, 9), torch.zeros(3, 5))
+    for broken in (torch.nan, torch.inf):
+        with pytest.raises(ValueError, match="features hold NaN"):
+            scores.states.update(torch.full((3, 8), broken), torch.zeros(3, 5))
     stranger = Projection()
     stranger.name = "stranger"
     with pytest.raises(ValueError, match="stranger"):
         ImageScores(stranger, reals())
-
-
-# The reals' side
-
-
-def test_real_statistics_are_taken_once_per_content(tmp_path):
-    features = Projection()
-    first = reals(features=features, cache_dir=tmp_path)
-    assert features.images == 300
-    again = RealStatistics.of(to_uint8(noise(300, 0)).split(41), features, "another-name", cache_dir=tmp_path)
-    assert features.images == 300
-    assert (again.name, again.count, again.extractor) == ("another-name", 300, "projection-v1")
-    assert torch.equal(first.features, again.features)
-    changed = to_uint8(noise(300, 0))
-    changed[7, 0, 3, 3] ^= 1
-    RealStatistics.of(changed, features, "changed", cache_dir=tmp_path)
-    assert features.images == 600
-    other = Projection(seed=1)
-    reals(features=other, cache_dir=tmp_path)
-    assert other.images == 300
-    reals(features=features, cache_dir=tmp_path, bank=20)
-    assert features.images == 900
-
-
-def test_real_statistics_take_floats_and_labelled_batches(tmp_path):
-    x, features = noise(50, 0), Projection()
-    plain = RealStatistics.of(to_uint8(x), features, "a", cache_dir=tmp_path)
-    labelled = [(part, torch.zeros(len(part))) for part in x.split(20)]
-    assert torch.equal(RealStatistics.of(labelled, features, "a", cache_dir=tmp_path).features, plain.features)
-    before = torch.get_rng_state()
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x), batch_size=16)
-    assert torch.equal(RealStatistics.of(loader, features, "a", cache_dir=tmp_path).features, plain.features)
-    assert features.images == 50
-    assert torch.equal(before, torch.get_rng_state())
-
-
-def test_bank_is_an_even_sample_in_order(monkeypatch):
-    rows = torch.arange(1000.0).unsqueeze(1)
-    sample = reference_module._Sample(100)
-    for part in rows.split(33):
-        sample.add(part, part)
-    kept = sample.taken()["features"].flatten()
-    assert len(kept) == len(kept.unique()) == 100
-    assert torch.equal(kept, kept.sort().values)
-    assert kept.mean() == pytest.approx(500, abs=90)  # three standard errors
-    whole = reals(bank=None)
-    assert len(whole.features) == whole.count == 300
-    assert len(reals(bank=20).features) == 20
-    torch.testing.assert_close(reals(bank=20).gaussian.covariance, whole.gaussian.covariance)
-
-
-def test_real_statistics_refuse_what_cannot_be_read_twice(tmp_path):
-    x = to_uint8(noise(50, 0))
-
-    class Shuffled:
-        def __iter__(self):
-            return iter([x[torch.randperm(50)]])
-
-    with pytest.raises(ValueError, match="shuffling"):
-        RealStatistics.of(Shuffled(), Projection(), "x", cache_dir=tmp_path)
-    with pytest.raises(ValueError, match="iterator"):
-        RealStatistics.of(iter([x]), Projection(), "x")
-    with pytest.raises(ValueError, match="at least 2"):
-        RealStatistics.of(x[:1], Projection(), "x")
-    with pytest.raises(ValueError, match="mixed"):
-        RealStatistics.of([x, x[:, :, :4]], Projection(), "x")
 
 
 def test_digits_floor(classifier, digits):
@@ -246,15 +242,16 @@ def test_digits_floor(classifier, digits):
 # Processes
 
 
-SHARES = (300, 1100)  # of 1,100 images, to the first of two processes: unequal shares, and a process with no image
+COUNT, SHARES = 501, (150, 501)  # images, to the first of two processes: unequal shares, and a process with no image
+RULES = SCORES | {"kid": KID(200, 20), "prdc": PRDC()}
 
 
 def scored_apart(rank, address, queue):
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-    scores = ImageScores(Projection(), reals(n=1100))
+    scores = ImageScores(Projection(), reals(n=401), scores=RULES)
     for share in SHARES:
-        own = noise(1100, 1)[slice(share) if rank == 0 else slice(share, None)]
-        for batch in own.split(400):
+        own = noise(COUNT, 1)[slice(share) if rank == 0 else slice(share, None)]
+        for batch in own.split(200):
             scores.update(batch)
         queue.put((rank, share, {key: tuple(score) for key, score in scores.compute().items()}))
         scores.reset()
@@ -269,11 +266,11 @@ def test_two_processes_score_as_one(tmp_path):
     workers = [context.Process(target=scored_apart, args=(rank, address, queue)) for rank in range(2)]
     for worker in workers:
         worker.start()
-    found = [queue.get(timeout=120) for _ in SHARES for _ in workers]
+    found = [queue.get(timeout=200) for _ in SHARES for _ in workers]
     for worker in workers:
         worker.join(30)
-    alone = ImageScores(Projection(), reals(n=1100))
-    alone.update(noise(1100, 1))
+    alone = ImageScores(Projection(), reals(n=401), scores=RULES)
+    alone.update(noise(COUNT, 1))
     expected = alone.compute()
     assert {part[:2] for part in found} == {(rank, share) for rank in range(2) for share in SHARES}
     for _, _, scores in found:
