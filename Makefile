@@ -19,7 +19,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(READY)  ## Train a GAN on real handwritten digits (about three minutes on two cores) and show where it drew
+demo: $(READY)  ## Train a GAN on real handwritten digits (about a minute on two cores) and show where it drew
 	$(BIN)/gan-lab fit --config configs/digits/dcgan.yaml
 
 test: $(READY)  ## Run the tests

@@ -8,18 +8,18 @@ One `training_step` is one round and counts once: `trainer.global_step`, ``max_s
 loggers' axis are all rounds.
 """
 
-import random
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from gan_lab import streams
 from gan_lab.recipes import Recorded, build, recipe
 from gan_lab.sampling import seeded
 from gan_lab.strategies import GameStrategy
@@ -157,7 +157,7 @@ class Game(Recorded, pl.LightningModule, ABC):
         values = torch.stack([value.float() for _, _, value in history]).tolist()
         found: dict[str, list[float]] = {}
         for (when, key, _), value in zip(history, values, strict=True):
-            if not np.isfinite(value):
+            if not math.isfinite(value):
                 player, _, term = key.partition("/")
                 raise NonFinite(
                     f"the {player}'s turn gave {value} in its term {term} in round {when}; the last checkpoint is"
@@ -205,7 +205,7 @@ class Game(Recorded, pl.LightningModule, ABC):
         by_player = dict(zip(players, optimizers if isinstance(optimizers, list) else [optimizers], strict=True))
         self._optimizers = [by_player[turn.player] for turn in self._turns]
         if self._random is not None:
-            _set_random_state(self._random["by_rank"][self.trainer.global_rank])
+            streams.restore(self._random["by_rank"][self.trainer.global_rank])
             self._random = None
         elif self.trainer.world_size > 1:  # one seed for all would draw the same latents everywhere
             torch.manual_seed((torch.initial_seed() + 0x9E3779B9 * self.trainer.global_rank) % 2**32)
@@ -246,7 +246,7 @@ class Game(Recorded, pl.LightningModule, ABC):
             "images_seen": self.images_seen,
             "moves": dict(self.moves),
             "history": [(when, key, float(value)) for when, key, value in self._history],
-            "random": {"by_rank": _all_ranks(_random_state())},
+            "random": {"by_rank": streams.of_all_processes()},
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -289,32 +289,3 @@ class Game(Recorded, pl.LightningModule, ABC):
 def _same_names(what: str, given: Iterable[str], players: Iterable[str]) -> None:
     if set(given) != set(players):
         raise ValueError(f"{what} are for {', '.join(given) or 'nobody'}, but the players are {', '.join(players)}")
-
-
-def _random_state() -> dict[str, Any]:
-    state: Any = np.random.get_state()
-    _, keys, position, has_gauss, gauss = state
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() and torch.cuda.is_initialized() else None,
-        "numpy": [torch.from_numpy(keys.astype(np.int64)), int(position), int(has_gauss), float(gauss)],
-        "python": list(random.getstate()),
-    }
-
-
-def _set_random_state(state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["torch"].cpu())
-    if state["cuda"] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"].cpu())
-    keys, position, has_gauss, gauss = state["numpy"]
-    np.random.set_state(("MT19937", keys.cpu().numpy().astype(np.uint32), position, has_gauss, gauss))
-    version, internal, gauss_next = state["python"]
-    random.setstate((version, tuple(internal), gauss_next))
-
-
-def _all_ranks(state: dict[str, Any]) -> list[dict[str, Any]]:
-    if not torch.distributed.is_available() or not torch.distributed.is_initialized():
-        return [state]
-    states: list[Any] = [None] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(states, state)
-    return states

@@ -23,10 +23,10 @@ class WGAN(GAN):
         generator: draws images from latents.
         discriminator: the critic; no spectral norm, whose stored weights are not those that it applies.
         prior: where the latents come from.
-        loss: the Wasserstein loss.
-        optimizers: None: RMSprop at 5e-5 for both players.
         clip_weights: c.
         generator_every: ``n_critic``, the critic's moves to one of the generator's.
+        loss: None: the Wasserstein loss.
+        optimizers: None: RMSprop at 5e-5 for both players.
         game: what `GAN` takes besides.
     """
 
@@ -35,17 +35,16 @@ class WGAN(GAN):
         generator: Generator,
         discriminator: Discriminator,
         prior: Prior | None = None,
-        loss: AdversarialLoss | None = None,
-        optimizers: dict[str, OptimizerCallable] | None = None,
         clip_weights: float = 0.01,
         generator_every: int = 5,
+        loss: AdversarialLoss | None = None,
+        optimizers: dict[str, OptimizerCallable] | None = None,
         **game: Any,
     ) -> None:
         rmsprop = partial(torch.optim.RMSprop, lr=5e-5)
         optimizers = optimizers or {"generator": rmsprop, "discriminator": rmsprop}
-        super().__init__(
-            generator, discriminator, prior, loss or Wasserstein(), optimizers, generator_every=generator_every, **game
-        )
+        loss = loss or Wasserstein()
+        super().__init__(generator, discriminator, prior, loss, optimizers, generator_every=generator_every, **game)
         if any(parametrize.is_parametrized(module) for module in discriminator.modules()):
             raise ValueError(
                 "weight clipping can't be joined with spectral norm: set the critic's spectral_norm: false"

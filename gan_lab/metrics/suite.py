@@ -2,7 +2,8 @@
 
 A number alone says little. Its *protocol* says how it was taken (``fid10k_cifar10-train_inception-v1-tf1``: score,
 count, reference, extractor); its *floor* is what unseen real images score against the same reference at the same
-count. Below its floor a score is a leak or a mistake.
+count. A game that was trained on the reference can come out below the floor, which unseen images pay for being unseen;
+far below it, look at memorisation, or for a mistake.
 """
 
 import warnings
