@@ -37,5 +37,5 @@ def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_files_that_are_named_are_there() -> None:
     for path in re.findall(r"(?:configs|docs)/[\w/]+\.(?:yaml|png)", README):
         assert (ROOT / path).is_file(), path
-    for target in re.findall(r"\bmake ([a-z-]+)", README):
+    for target in re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE):
         assert f"\n{target}:" in (ROOT / "Makefile").read_text(), target
