@@ -50,6 +50,7 @@ class Scores(pl.Callback):
         within: for points: how many σ from its centre a mode reaches.
         scores: which; "prdc" is precision, recall, density and coverage; None: fid, kid and, where the extractor knows
             classes, isc.
+        every_images: real images between scorings, in place of the trainer's ``val_check_interval`` in rounds.
         resize: how images get the size that Inception, DINOv2 or CLIP wants, see `gan_lab.metrics.resize`.
     """
 
@@ -61,7 +62,11 @@ class Scores(pl.Callback):
         within: float = 3.0,
         scores: list[Literal["fid", "kid", "isc", "prdc", "memorisation"]] | None = None,
         resize: Resize = "tf1",
+        every_images: int | None = None,
     ) -> None:
+        if every_images is not None and every_images < 1:
+            raise ValueError(f"--scores.every_images is {every_images}: it must be 1 or more")
+        self.every_images = every_images
         self.features = features
         self.weights = weights
         self.reference = reference
@@ -74,6 +79,11 @@ class Scores(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         if trainer.enable_validation:  # what can't be scored is refused before it is trained
             self._start(trainer, game, "validation")
+
+    def setup(self, trainer: pl.Trainer, game: Game, stage: str) -> None:  # type: ignore[override]
+        if self.every_images and stage == "fit":
+            images = trainer.datamodule.batch_size * trainer.world_size  # type: ignore[attr-defined]
+            trainer.val_check_interval = -(-self.every_images // images)
 
     def on_validation_start(self, trainer: pl.Trainer, game: Game) -> None:  # type: ignore[override]
         self._start(trainer, game, "validation")

@@ -354,3 +354,10 @@ def test_a_monitor_that_is_no_score_is_named(gan_lab: Run, tmp_path: Path) -> No
     said = done(gan_lab(*FIT[:-1], "--rounds=1", "--checkpoints.monitor=val/fdi"))
     assert "--checkpoints.monitor=val/fdi is none of val/" in said.err
     assert not (tmp_path / "runs" / "dcgan" / "0" / "checkpoints" / "best.ckpt").exists()
+
+
+def test_scores_come_round_by_images_too(gan_lab: Run, tmp_path: Path) -> None:
+    done(gan_lab(*FIT[:-1], "--rounds=25", "--data.batch_size=64", "--scores.every_images=600"))
+    with open(tmp_path / "runs" / "dcgan" / "0" / "metrics.csv", newline="") as file:
+        scored = [int(row["step"]) + 1 for row in csv.DictReader(file) if row["val/fid"]]
+    assert scored == [10, 20, 25]  # 600 images are ten batches of 64, and the last round is scored in any case
